@@ -1,1 +1,3 @@
-//! .
+//! Bytes to items and back: one [`session::Session`] per protocol. Never a socket, never a policy.
+
+pub mod session;

@@ -1,0 +1,297 @@
+//! What was seen: a table of fixed memory, keyed, without rehash pauses, which forgets by age.
+//!
+//! Two-choice, 8-way: an id lives in one of two lines of 64 bytes, as a 56-bit keyed fingerprint and an
+//! 8-bit epoch. The router alone writes; links look through a [`SeenView`] to drop repeats early. When both
+//! lines are full of ids that are still wanted, the oldest goes, and is counted. No bit of an id that an
+//! attacker chooses decides where it lies: the key is random for each process.
+
+use std::hash::Hasher as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use crate::record::{MsgId, RecordRef};
+use crate::time::Mono;
+
+/// Slots in a line: eight of eight bytes are one cache line.
+const LINE_SLOTS: usize = 8;
+/// An id is kept for at least this many epochs.
+const EPOCHS_KEPT: u8 = 16;
+/// Lines are cleaned within this many epochs, long before an 8-bit epoch comes round again.
+const CLEANING_EPOCHS: usize = 64;
+/// How long the id of a dated record is kept: longer than any lifetime and both clock margins.
+pub const DATED_KEPT_MS: u64 = 2 * 60 * 60 * 1000;
+/// How long the hash of a plain record is kept.
+pub const PLAIN_KEPT_MS: u64 = 8 * 60 * 60 * 1000;
+/// Memory of the table of dated ids: 1,000 records a second for over an hour.
+pub const DATED_BYTES_DEFAULT: usize = 64 << 20;
+/// Memory of the table of plain records: 8 hours at the full plain budget of 50 a second.
+pub const PLAIN_BYTES_DEFAULT: usize = 16 << 20;
+
+#[repr(align(64))]
+#[derive(Default)]
+struct Line([AtomicU64; LINE_SLOTS]);
+
+/// The part that is shared: readable from every thread, written by the one [`SeenTable`].
+struct Shared {
+    lines: Box<[Line]>,
+    key: [u8; 16],
+    epoch: AtomicU8,
+}
+
+/// A table of ids seen. Only its owner can add to it.
+pub struct SeenTable {
+    shared: Arc<Shared>,
+    epoch_ms: u64,
+    epochs_passed: u64,
+    live: u64,
+    evicted: u64,
+}
+
+/// A look at a [`SeenTable`] from another thread. What it says may be a moment old; the router decides.
+#[derive(Clone)]
+pub struct SeenView {
+    dated: Arc<Shared>,
+    plain: Arc<Shared>,
+}
+
+/// One kept id in the form in which it outlives a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenEntry {
+    /// Number of the line.
+    pub line: u32,
+    /// Fingerprint; the lowest 8 bits are 0.
+    pub fingerprint: u64,
+    /// Epochs since it was added.
+    pub age_epochs: u8,
+}
+
+struct Place {
+    first: usize,
+    second: usize,
+    fingerprint: u64,
+}
+
+impl Shared {
+    fn new(bytes: usize, key: [u8; 16]) -> Self {
+        let count = (bytes / size_of::<Line>()).max(1);
+        Self { lines: (0..count).map(|_| Line::default()).collect(), key, epoch: AtomicU8::new(0) }
+    }
+
+    fn place(&self, id: &[u8; 16]) -> Place {
+        let mut hash = SipHasher13::new_with_key(&self.key);
+        hash.write(id);
+        let hash = hash.finish128();
+        // The low bits choose lines, other bits are the fingerprint: they say nothing about each other.
+        let lines = self.lines.len() as u64;
+        let scale = |half: u64| usize::try_from((half * lines) >> 32).expect("a scaled index is below the length");
+        // A fingerprint of 0 would be an empty slot.
+        let fingerprint = (hash.h2 & !0xff).max(0x100);
+        Place { first: scale(hash.h1 & 0xffff_ffff), second: scale(hash.h1 >> 32), fingerprint }
+    }
+
+    fn line(&self, index: usize) -> &[AtomicU64; LINE_SLOTS] {
+        &self.lines.get(index).expect("an index is scaled to the length").0
+    }
+
+    fn contains(&self, id: &[u8; 16]) -> bool {
+        let place = self.place(id);
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        self.find(&place, epoch).is_some()
+    }
+
+    fn find(&self, place: &Place, epoch: u8) -> Option<&AtomicU64> {
+        [place.first, place.second].into_iter().flat_map(|index| self.line(index)).find(|slot| {
+            let value = slot.load(Ordering::Relaxed);
+            value & !0xff == place.fingerprint && age(value, epoch) <= EPOCHS_KEPT
+        })
+    }
+}
+
+fn age(value: u64, epoch: u8) -> u8 {
+    epoch.wrapping_sub((value & 0xff) as u8)
+}
+
+fn is_free(value: u64, epoch: u8) -> bool {
+    value == 0 || age(value, epoch) > EPOCHS_KEPT
+}
+
+impl SeenTable {
+    /// A table of about `bytes` bytes that keeps an id for at least `kept_ms`. The key is to be random.
+    pub fn new(bytes: usize, kept_ms: u64, key: [u8; 16]) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(bytes, key)),
+            epoch_ms: (kept_ms / u64::from(EPOCHS_KEPT)).max(1),
+            epochs_passed: 0,
+            live: 0,
+            evicted: 0,
+        }
+    }
+
+    /// Notes that it is `now`: forgets what is too old. Call it before a batch of additions.
+    pub fn advance(&mut self, now: Mono) {
+        let wanted = now.0 / self.epoch_ms;
+        // After a long sleep everything is stale: one round of cleaning is enough.
+        let steps = wanted.saturating_sub(self.epochs_passed);
+        if steps == 0 {
+            return;
+        }
+        if steps > u64::from(EPOCHS_KEPT) + CLEANING_EPOCHS as u64 {
+            self.clear();
+        }
+        for _ in 0..steps.min(CLEANING_EPOCHS as u64) {
+            self.step();
+        }
+        self.epochs_passed = wanted;
+    }
+
+    /// Whether the id is in it.
+    pub fn contains(&self, id: &[u8; 16]) -> bool {
+        self.shared.contains(id)
+    }
+
+    /// Adds the id; `false` if it was there, and then its age stays what it was.
+    pub fn insert(&mut self, id: &[u8; 16]) -> bool {
+        let place = self.shared.place(id);
+        let epoch = self.shared.epoch.load(Ordering::Relaxed);
+        if self.shared.find(&place, epoch).is_some() {
+            return false;
+        }
+        self.put(&place, epoch, place.fingerprint | u64::from(epoch));
+        true
+    }
+
+    /// Ids that are kept, about: what aged is taken off when its line is cleaned.
+    pub const fn live(&self) -> u64 {
+        self.live
+    }
+
+    /// Ids that had to go before their time since the table was made.
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Ids the table has room for.
+    pub fn capacity(&self) -> u64 {
+        (self.shared.lines.len() * LINE_SLOTS) as u64
+    }
+
+    /// Bytes the table has; it never has more.
+    pub fn bytes(&self) -> usize {
+        self.shared.lines.len() * size_of::<Line>()
+    }
+
+    /// Takes over an id from an earlier process that had the same key and size.
+    pub fn restore(&mut self, entry: SeenEntry) {
+        let index = entry.line as usize;
+        if index >= self.shared.lines.len() || entry.age_epochs > EPOCHS_KEPT || entry.fingerprint & !0xff == 0 {
+            return;
+        }
+        let epoch = self.shared.epoch.load(Ordering::Relaxed);
+        let place = Place { first: index, second: index, fingerprint: entry.fingerprint & !0xff };
+        let value = place.fingerprint | u64::from(epoch.wrapping_sub(entry.age_epochs));
+        self.put(&place, epoch, value);
+    }
+
+    fn put(&mut self, place: &Place, epoch: u8, value: u64) {
+        let free_slots = |index: usize| {
+            self.shared.line(index).iter().filter(|slot| is_free(slot.load(Ordering::Relaxed), epoch)).count()
+        };
+        let emptier = if free_slots(place.second) > free_slots(place.first) { place.second } else { place.first };
+        let line = self.shared.line(emptier);
+        // Free slots count as oldest of all.
+        let oldest = line
+            .iter()
+            .max_by_key(|slot| {
+                let value = slot.load(Ordering::Relaxed);
+                if is_free(value, epoch) { u8::MAX } else { age(value, epoch) }
+            })
+            .expect("a line has eight slots");
+        let before = oldest.load(Ordering::Relaxed);
+        if !is_free(before, epoch) {
+            self.evicted += 1;
+        } else if before == 0 {
+            self.live += 1;
+        }
+        oldest.store(value, Ordering::Relaxed);
+    }
+
+    fn step(&mut self) {
+        let epoch = self.shared.epoch.load(Ordering::Relaxed).wrapping_add(1);
+        self.shared.epoch.store(epoch, Ordering::Relaxed);
+        let part = self.shared.lines.len().div_ceil(CLEANING_EPOCHS);
+        let turn = usize::from(epoch) % CLEANING_EPOCHS;
+        for line in self.shared.lines.iter().skip(turn * part).take(part) {
+            for slot in &line.0 {
+                let value = slot.load(Ordering::Relaxed);
+                if value != 0 && age(value, epoch) > EPOCHS_KEPT {
+                    slot.store(0, Ordering::Relaxed);
+                    self.live = self.live.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        for slot in self.shared.lines.iter().flat_map(|line| &line.0) {
+            slot.store(0, Ordering::Relaxed);
+        }
+        self.live = 0;
+    }
+}
+
+impl SeenView {
+    /// A look at the two tables of a router.
+    pub fn new(dated: &SeenTable, plain: &SeenTable) -> Self {
+        Self { dated: Arc::clone(&dated.shared), plain: Arc::clone(&plain.shared) }
+    }
+
+    /// Whether a record that seems dated was seen. Only its id is looked at.
+    pub fn knows_dated(&self, msg_id: MsgId) -> bool {
+        self.dated.contains(&msg_id.0)
+    }
+
+    /// Whether exactly this plain record was seen, or a dated record under its id.
+    pub fn knows_plain(&self, record: RecordRef<'_>) -> bool {
+        self.dated.contains(&record.msg_id().0) || self.plain.contains(&self.plain_key(record))
+    }
+
+    /// The key under which a plain record is seen: a keyed hash of all its bytes.
+    pub fn plain_key(&self, record: RecordRef<'_>) -> [u8; 16] {
+        let mut hash = SipHasher13::new_with_key(&self.plain.key);
+        hash.write(record.bytes());
+        hash.finish128().as_bytes()
+    }
+
+    /// A keyed hash of all bytes of a record, by which two bodies under one id are told apart.
+    pub fn digest(&self, record: RecordRef<'_>) -> u64 {
+        let mut hash = siphasher::sip::SipHasher13::new_with_key(&self.dated.key);
+        hash.write(record.bytes());
+        hash.finish()
+    }
+
+    /// The key of the table of dated ids, and how long its epochs are: what a snapshot has to keep beside the ids.
+    pub fn snapshot_key(&self) -> [u8; 16] {
+        self.dated.key
+    }
+
+    /// The dated ids that are kept, for a snapshot. Reads the whole table: not on the way of a record.
+    pub fn dated_entries(&self) -> impl Iterator<Item = SeenEntry> + '_ {
+        let epoch = self.dated.epoch.load(Ordering::Relaxed);
+        self.dated.lines.iter().zip(0u32..).flat_map(move |(line, index)| {
+            line.0.iter().filter_map(move |slot| {
+                let value = slot.load(Ordering::Relaxed);
+                let entry = SeenEntry { line: index, fingerprint: value & !0xff, age_epochs: age(value, epoch) };
+                (!is_free(value, epoch)).then_some(entry)
+            })
+        })
+    }
+}
+
+impl std::fmt::Debug for SeenView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The key is a secret: who knows it can choose ids that share a line.
+        f.debug_struct("SeenView").field("lines", &self.dated.lines.len()).finish_non_exhaustive()
+    }
+}
