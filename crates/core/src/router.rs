@@ -1,6 +1,10 @@
 //! The router: a state machine that decides which record goes where, who is a neighbour and who is not.
 //! It never touches a socket, a clock or a disk: inputs go in with the time, outputs are polled until none is left.
 
+mod counters;
+
+pub use counters::{Counters, LinkCounters};
+
 use crate::address::Address;
 use crate::fault::Fault;
 use crate::item::{Batch, ByeCode, Control, How, Item};

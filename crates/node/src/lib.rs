@@ -1,1 +1,3 @@
-//! .
+//! What does: the one loop, links to peers, store, keys and configuration of a Nightjar node.
+
+pub mod message;

@@ -1,0 +1,354 @@
+//! The one way into a running node for front ends and commands. Reads never enter the engine.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use nightjar_core::address::Address;
+use nightjar_core::chain::{AccountsAnswer, Network};
+use nightjar_core::item::NoAnswer;
+use nightjar_core::link::NodeKey;
+use nightjar_core::name::TypedName;
+use nightjar_core::record::{LIFETIME_S_MAX, LIFETIME_S_MIN, MakeError, Target};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::message::{Draft, Filter, Message, Page, Receipt, Seq};
+use crate::store::{ReadError, Store};
+
+/// Requests that wait for the engine; a caller beyond it waits.
+pub(crate) const REQUESTS_MAX: usize = 1024;
+/// Drafts that one request may carry.
+pub const DRAFTS_MAX: usize = 4096;
+/// The longest lease on a name.
+pub const LEASE_S_MAX: u32 = 600;
+/// Messages one read gives at the most.
+pub const PAGE_MESSAGES_MAX: usize = 1000;
+
+/// A running node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) store: Store,
+    pub(crate) status: watch::Receiver<Arc<Status>>,
+    pub(crate) about: Arc<About>,
+}
+
+/// What does not change while a node runs.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Version of the program.
+    pub version: &'static str,
+    /// Network it belongs to.
+    pub network: Network,
+    /// Its node key.
+    pub node_key: NodeKey,
+    /// Where it listens for peers.
+    pub listen: SocketAddr,
+    /// Name of the data directory.
+    pub data_dir: std::path::PathBuf,
+}
+
+/// What the engine asks to be done by a caller.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Publish { drafts: Vec<Draft>, reply: oneshot::Sender<Result<Vec<Receipt>, PublishError>> },
+    AddPeer { address: Address, reply: oneshot::Sender<bool> },
+    Listen { wish: ListenWish, reply: oneshot::Sender<Result<Listening, ListenError>> },
+    Unlisten { what: ListenTo, lease: Option<u64>, reply: oneshot::Sender<bool> },
+    Listens { reply: oneshot::Sender<Vec<ListenEntry>> },
+    AskAccount { number: u32, reply: oneshot::Sender<Vec<PendingAnswer>> },
+    SendWallet { peer: SocketAddr, text: String, reply: oneshot::Sender<Result<(), WalletError>> },
+}
+
+/// An answer that is still to come.
+#[derive(Debug)]
+pub(crate) struct PendingAnswer {
+    pub(crate) peer: String,
+    pub(crate) agent: String,
+    pub(crate) answer: oneshot::Receiver<Result<AccountsAnswer, NoAnswer>>,
+}
+
+/// What to listen to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenTo {
+    /// A name, and the text it was typed as.
+    Name(TypedName),
+    /// A target whose name is not known.
+    Target(Target),
+}
+
+/// A wish to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenWish {
+    /// To what.
+    pub to: ListenTo,
+    /// For this long, to be renewed; `None` = until unlistened, over restarts.
+    pub lease_s: Option<u32>,
+    /// The lease that is renewed.
+    pub lease: Option<u64>,
+}
+
+/// A wish that was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// The targets that are listened to now.
+    pub targets: Vec<Target>,
+    /// The lease, when one was asked for.
+    pub lease: Option<u64>,
+}
+
+/// Something that is listened to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenEntry {
+    /// The name as it was typed; `None` for a bare target.
+    pub name: Option<String>,
+    /// Its targets.
+    pub targets: Vec<Target>,
+    /// Whether it is kept until unlistened.
+    pub kept: bool,
+    /// Leases on it that have not run out.
+    pub leases: usize,
+}
+
+/// Why a draft was not sent. Each says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// It does not fit, or cannot be made.
+    #[error("{0}")]
+    Make(#[from] MakeError),
+    /// Too short or too long a life.
+    #[error("a lifetime of {0} s is not possible: give {LIFETIME_S_MIN} to {LIFETIME_S_MAX} seconds")]
+    Lifetime(u32),
+    /// A plain record carries no date.
+    #[error("a plain record has no lifetime: leave out the lifetime, or send it dated")]
+    PlainLifetime,
+    /// More than one request carries.
+    #[error("{0} drafts in one request: the most is {DRAFTS_MAX}")]
+    TooMany(usize),
+    /// The node ends.
+    #[error("the node is shutting down: start it again")]
+    Stopping,
+}
+
+/// Why a name is not listened to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListenError {
+    /// Too many names.
+    #[error("{0} names are listened to, and that is the most: unlisten one that is not needed")]
+    TooMany(usize),
+    /// Too long a lease.
+    #[error("a lease of {0} s is not possible: give 1 to {LEASE_S_MAX} seconds and renew it")]
+    Lease(u32),
+    /// It could not be written down.
+    #[error("{0}")]
+    Store(String),
+    /// The node ends.
+    #[error("the node is shutting down: start it again")]
+    Stopping,
+}
+
+/// Why a text did not go to a wallet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WalletError {
+    /// No link to it.
+    #[error("no PascalCoin link to {0} is open: `addnode` with pascal://{0} opens one, `getconnections` lists them")]
+    NotConnected(SocketAddr),
+    /// It does not fit.
+    #[error("{have} bytes are too long for a wallet's message: the most is {limit}")]
+    TooLong {
+        /// Bytes that were given.
+        have: usize,
+        /// Bytes that fit.
+        limit: usize,
+    },
+    /// Too many wait already.
+    #[error("texts to this wallet wait already: a wallet takes few a minute; try again later")]
+    Busy,
+    /// The node ends.
+    #[error("the node is shutting down: start it again")]
+    Stopping,
+}
+
+/// What one PascalCoin peer said of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountAnswer {
+    /// Its address.
+    pub peer: String,
+    /// What it says it is.
+    pub agent: String,
+    /// What it answered.
+    pub answer: Result<AccountsAnswer, NoAnswer>,
+}
+
+impl Handle {
+    /// What does not change while the node runs.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The node as it was a moment ago.
+    pub fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status.borrow())
+    }
+
+    /// Follows the node's status: changes are seen at most a second late.
+    pub fn watch_status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.clone()
+    }
+
+    /// Sends a draft; done when it was handed to the links.
+    pub async fn publish(&self, draft: Draft) -> Result<Receipt, PublishError> {
+        let receipts = self.publish_all(vec![draft]).await?;
+        receipts.into_iter().next().ok_or(PublishError::Stopping)
+    }
+
+    /// Sends drafts, all or none.
+    pub async fn publish_all(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>, PublishError> {
+        if drafts.len() > DRAFTS_MAX {
+            return Err(PublishError::TooMany(drafts.len()));
+        }
+        self.ask(|reply| Request::Publish { drafts, reply }).await.unwrap_or(Err(PublishError::Stopping))
+    }
+
+    /// Adds a peer that is dialled now and for as long as the node runs; `false` if it was known as such.
+    pub async fn add_peer(&self, address: Address) -> Option<bool> {
+        self.ask(|reply| Request::AddPeer { address, reply }).await
+    }
+
+    /// Begins to listen.
+    pub async fn listen(&self, wish: ListenWish) -> Result<Listening, ListenError> {
+        self.ask(|reply| Request::Listen { wish, reply }).await.unwrap_or(Err(ListenError::Stopping))
+    }
+
+    /// Ends the kept listening, or only one lease; `false` if there was none. Others who listen to the same go on.
+    pub async fn unlisten(&self, what: ListenTo, lease: Option<u64>) -> Option<bool> {
+        self.ask(|reply| Request::Unlisten { what, lease, reply }).await
+    }
+
+    /// What is listened to.
+    pub async fn listens(&self) -> Option<Vec<ListenEntry>> {
+        self.ask(|reply| Request::Listens { reply }).await
+    }
+
+    /// Asks every PascalCoin peer (a few at the most) for an account; waits for each, or for its time-out.
+    pub async fn ask_account(&self, number: u32) -> Option<Vec<AccountAnswer>> {
+        let pending = self.ask(|reply| Request::AskAccount { number, reply }).await?;
+        let mut answers = Vec::with_capacity(pending.len());
+        for PendingAnswer { peer, agent, answer } in pending {
+            let answer = answer.await.unwrap_or(Err(NoAnswer::Closed));
+            answers.push(AccountAnswer { peer, agent, answer });
+        }
+        Some(answers)
+    }
+
+    /// Sends a text to the user of a linked wallet.
+    pub async fn send_wallet(&self, peer: SocketAddr, text: String) -> Result<(), WalletError> {
+        self.ask(|reply| Request::SendWallet { peer, text, reply }).await.unwrap_or(Err(WalletError::Stopping))
+    }
+
+    /// Messages behind `since`, oldest first. If there is none yet it waits up to `wait` for one.
+    pub async fn messages(
+        &self,
+        since: Seq,
+        limit: usize,
+        filter: &Filter,
+        wait: Duration,
+    ) -> Result<Page, ReadError> {
+        let mut stored = self.store.stored();
+        let until = tokio::time::Instant::now() + wait;
+        let mut since = since;
+        loop {
+            // Seen before the read: what is stored during the read is found by the next one.
+            let seen = *stored.borrow_and_update();
+            let page = self.store.messages(since, limit.clamp(1, PAGE_MESSAGES_MAX), filter).await?;
+            if !page.messages.is_empty() {
+                return Ok(page);
+            }
+            since = page.next;
+            if since < seen {
+                continue;
+            }
+            match tokio::time::timeout_at(until, stored.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Ok(page),
+            }
+        }
+    }
+
+    /// Every message behind `since`, stored and live, without gap or double; ends when the node does.
+    pub fn follow(&self, since: Seq, filter: Filter) -> impl Stream<Item = Result<Message, ReadError>> + use<> {
+        let state = Follow { handle: self.clone(), filter, since, ready: Vec::new().into_iter() };
+        futures_util::stream::unfold(state, Follow::next)
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+struct Follow {
+    handle: Handle,
+    filter: Filter,
+    since: Seq,
+    ready: std::vec::IntoIter<Message>,
+}
+
+impl Follow {
+    async fn next(mut self) -> Option<(Result<Message, ReadError>, Self)> {
+        loop {
+            if let Some(message) = self.ready.next() {
+                return Some((Ok(message), self));
+            }
+            let wait = Duration::from_secs(3600);
+            match self.handle.messages(self.since, PAGE_MESSAGES_MAX, &self.filter, wait).await {
+                Ok(page) => {
+                    if page.messages.is_empty() && self.handle.requests.is_closed() {
+                        return None;
+                    }
+                    self.since = page.next;
+                    self.ready = page.messages.into_iter();
+                }
+                Err(error) => return Some((Err(error), self)),
+            }
+        }
+    }
+}
+
+/// The node at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Seconds since the node started.
+    pub uptime_s: u64,
+    /// Links that are open.
+    pub connections: Vec<Connection>,
+    /// Addresses in the address book.
+    pub addresses_known: usize,
+    /// Names and targets listened to.
+    pub listens: usize,
+    /// The last seq given.
+    pub seq: Seq,
+    /// What was counted since the node started.
+    pub counters: nightjar_core::router::Counters,
+    /// Peers that are left alone, and why.
+    pub banned: Vec<nightjar_core::router::KnownAddress>,
+    /// Whether the classes' budgets are in force.
+    pub budgets: bool,
+    /// Messages that could not be stored since the node started.
+    pub not_stored: u64,
+}
+
+/// One open link.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Number of the link.
+    pub link: u64,
+    /// Who is at the other end.
+    pub peer: nightjar_core::link::PeerInfo,
+    /// Since when, in seconds of the node's uptime.
+    pub open_s: u64,
+    /// What was counted on it.
+    pub counters: nightjar_core::router::LinkCounters,
+}
