@@ -6,6 +6,7 @@ mod prime;
 mod sect283k1;
 
 use std::fmt;
+use std::panic::RefUnwindSafe;
 
 use zeroize::Zeroizing;
 
@@ -112,7 +113,7 @@ impl fmt::Display for Unsupported {
 ///
 /// `None` always means that the bytes do not stand for what the method asks for: a scalar from 1 to the order of the base point less
 /// one, a point other than infinity on the curve and in the subgroup of the base point.
-pub(crate) trait Group: Sync {
+pub(crate) trait Group: Sync + RefUnwindSafe {
     /// The uncompressed public point of a scalar.
     fn public_point(&self, scalar: &[u8]) -> Option<Vec<u8>>;
 

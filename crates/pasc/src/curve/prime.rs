@@ -13,11 +13,11 @@ pub(super) static SECP384R1: Prime<p384::NistP384> = Prime(PhantomData);
 pub(super) static SECP521R1: Prime<p521::NistP521> = Prime(PhantomData);
 
 /// A curve of the RustCrypto family. Their cofactor is 1, so a point on the curve is in the group.
-pub(super) struct Prime<C>(PhantomData<C>);
+pub(super) struct Prime<C>(PhantomData<fn() -> C>);
 
 impl<C> Group for Prime<C>
 where
-    C: CurveArithmetic + Sync,
+    C: CurveArithmetic,
     FieldBytesSize<C>: ModulusSize,
     AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
 {
