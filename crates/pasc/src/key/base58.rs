@@ -55,7 +55,7 @@ pub enum Base58KeyError {
     #[error("the text is not base58: it has a character other than 1-9, A-Z without I and O, a-z without l")]
     NotBase58,
     /// Base58 of something else.
-    #[error("the text is base58 but no PascalCoin public key: those of the default curve start with 3Ghhb")]
+    #[error("the text is base58 but no PascalCoin public key: most of those start with 3Ghhb")]
     NotAKey,
     /// The four checksum bytes do not fit the key.
     #[error("the public key's checksum is wrong: a character was mistyped, or the text is cut")]
