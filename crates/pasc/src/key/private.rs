@@ -14,17 +14,18 @@ pub struct PrivateKey {
     group: &'static dyn Group,
     /// Big-endian, as long as the curve's field, from 1 to the order of the base point less one.
     scalar: Zeroizing<Vec<u8>>,
+    /// The public key in uncompressed SEC1 form. Checking the scalar computes it, so it is kept.
+    point: Vec<u8>,
 }
 
 impl PrivateKey {
     /// The key of a big-endian scalar, with or without leading zeros.
     pub fn from_scalar(curve: Curve, scalar: &[u8]) -> Result<Self, PrivateKeyError> {
         let group = curve.group()?;
-        let scalar = padded(scalar, curve.field_bytes())
-            .map(Zeroizing::new)
-            .filter(|scalar| group.public_point(scalar).is_some())
-            .ok_or(PrivateKeyError::OutOfRange(curve))?;
-        Ok(Self { curve, group, scalar })
+        let scalar = padded(scalar, curve.field_bytes()).map(Zeroizing::new);
+        let scalar = scalar.ok_or(PrivateKeyError::OutOfRange(curve))?;
+        let point = group.public_point(&scalar).ok_or(PrivateKeyError::OutOfRange(curve))?;
+        Ok(Self { curve, group, scalar, point })
     }
 
     /// A new key, every scalar equally likely.
@@ -35,15 +36,11 @@ impl PrivateKey {
         // Drawn again rather than reduced, which would prefer small scalars.
         for _ in 0..DRAWS_MAX {
             rng.fill_bytes(&mut scalar);
-            let surplus_bytes = surplus_bits / 8;
-            for byte in scalar.iter_mut().take(surplus_bytes) {
-                *byte = 0;
+            if let Some(first) = scalar.first_mut() {
+                *first &= 0xFF >> surplus_bits; // at most 7 on the four curves
             }
-            if let Some(first) = scalar.get_mut(surplus_bytes) {
-                *first &= 0xFF >> (surplus_bits % 8);
-            }
-            if group.public_point(&scalar).is_some() {
-                return Ok(Self { curve, group, scalar });
+            if let Some(point) = group.public_point(&scalar) {
+                return Ok(Self { curve, group, scalar, point });
             }
         }
         unreachable!("a generator fit for keys does not miss the range {DRAWS_MAX} times in a row")
@@ -51,7 +48,7 @@ impl PrivateKey {
 
     /// The public key, with minimal coordinates.
     pub fn public_key(&self) -> PublicKey {
-        PublicKey::from_sec1(self.curve, &self.public_point())
+        PublicKey::from_sec1(self.curve, &self.point)
     }
 
     /// The curve the key is on.
@@ -61,16 +58,12 @@ impl PrivateKey {
 
     /// The public key in compressed SEC1 form.
     pub(crate) fn compressed_point(&self) -> Vec<u8> {
-        self.group.compress(&self.public_point()).expect("a private key's public point is a point")
+        self.group.compress(&self.point).expect("a private key's public point is a point")
     }
 
     /// The x coordinate shared with whoever has the private key of `point`, SEC1; `None` when that is no point of the group.
     pub(crate) fn agree(&self, point: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         self.group.agree(&self.scalar, point)
-    }
-
-    fn public_point(&self) -> Vec<u8> {
-        self.group.public_point(&self.scalar).expect("the scalar was checked when the key was made")
     }
 }
 
