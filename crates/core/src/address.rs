@@ -144,6 +144,15 @@ impl FromStr for Address {
     }
 }
 
+impl FromStr for Host {
+    type Err = AddressError;
+
+    /// An IPv6 address stands in [ ], as it does before a port.
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        parse_host(text).ok_or_else(|| AddressError::Host(text.to_owned()))
+    }
+}
+
 fn parse_host(text: &str) -> Option<Host> {
     if let Some(inner) = text.strip_prefix('[') {
         let ip: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
