@@ -1,0 +1,239 @@
+//! The link between Nightjar nodes: records in frames inside TLS 1.3, a raw Ed25519 key on both sides.
+//! `docs/wire/tls-link.md` has it to the byte. Never a socket, never a policy: it checks what one link can check alone.
+
+pub mod frame;
+mod inner;
+mod open;
+mod tls;
+
+use std::fmt;
+use std::io::{BufRead as _, Write as _};
+use std::sync::Arc;
+
+use nightjar_core::address::Address;
+use nightjar_core::chain::Network;
+use nightjar_core::fault::Fault;
+use nightjar_core::item::{ByeCode, Item};
+use nightjar_core::link::NodeKey;
+use nightjar_core::seen::SeenView;
+use nightjar_core::time::{Mono, Now};
+use rustls::Connection;
+
+use self::inner::Inner;
+pub use self::inner::{CONTROLS_PER_MINUTE_MAX, EARLY_BYTES_MAX, EXPIRED_S_FORGIVEN};
+pub use self::open::{Open, VERSION};
+pub use self::tls::NodeIdentity;
+use crate::session::{Session, SessionEvent};
+
+/// The features this version offers; bit 0 is for the trees.
+pub const FEATURES: u64 = 0;
+
+/// What all TLS sessions of a node share.
+pub struct SecureConfig {
+    endpoints: tls::Endpoints,
+    node_key: NodeKey,
+    network: Network,
+    listen_port: u16,
+    agent: String,
+    seen: SeenView,
+    limits: SecureLimits,
+}
+
+/// How long a session waits for its peer, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecureLimits {
+    /// TLS handshake and OPEN together: several round trips through Tor fit in.
+    pub handshake_ms_max: u64,
+    /// From the first byte of a frame to its last: 64 KiB take 16 s on a line of 32 kbit/s.
+    pub frame_ms_max: u64,
+    /// Without a frame for so long, the peer is asked whether it is there: below what home routers forget.
+    pub ping_after_ms: u64,
+    /// Without a frame for so long, it is not: the answer had 45 s.
+    pub idle_ms_max: u64,
+}
+
+impl Default for SecureLimits {
+    fn default() -> Self {
+        Self { handshake_ms_max: 10_000, frame_ms_max: 20_000, ping_after_ms: 30_000, idle_ms_max: 75_000 }
+    }
+}
+
+impl SecureConfig {
+    /// What sessions say and check. `listen_port` is told to peers, 0 = none; `agent` is the program's name and
+    /// version.
+    pub fn new(identity: &NodeIdentity, network: Network, listen_port: u16, agent: &str, seen: SeenView) -> Self {
+        Self {
+            endpoints: tls::Endpoints::new(identity, network),
+            node_key: identity.node_key(),
+            network,
+            listen_port,
+            agent: agent.to_owned(),
+            seen,
+            limits: SecureLimits::default(),
+        }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: SecureLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+impl fmt::Debug for SecureConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecureConfig")
+            .field("node_key", &self.node_key)
+            .field("network", &self.network)
+            .field("listen_port", &self.listen_port)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One TLS link.
+pub struct SecureSession {
+    tls: Connection,
+    inner: Inner,
+    config: Arc<SecureConfig>,
+    opened: Mono,
+    /// The key and protocol of the peer are good, and our OPEN was said.
+    greeted: bool,
+    /// The last bytes were handed to TLS: nothing goes out any more.
+    closed: bool,
+}
+
+impl SecureSession {
+    /// The session of a connection to `address` that is open as of `now`: dialled by us (`outbound`), or accepted.
+    pub fn new(config: Arc<SecureConfig>, outbound: bool, address: Address, now: Now) -> Self {
+        let tls = config.endpoints.connection(outbound);
+        let inner = Inner::new(Arc::clone(&config), outbound, address, now.mono);
+        Self { tls, inner, config, opened: now.mono, greeted: false, closed: false }
+    }
+
+    fn take(&mut self, now: Now, mut bytes: &[u8]) -> Result<(), Fault> {
+        while !bytes.is_empty() && !self.inner.is_over() {
+            let taken = self.tls.read_tls(&mut bytes).map_err(|_| self.tls_fault())?;
+            let state = self.tls.process_new_packets().map_err(|_| self.tls_fault())?;
+            if !self.greeted && !self.tls.is_handshaking() {
+                self.greet(now)?;
+            }
+            self.take_plaintext(now)?;
+            if state.peer_has_closed() {
+                self.inner.peer_closed();
+            }
+            if taken == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The TLS handshake is done: who is there, and does it mean this protocol?
+    fn greet(&mut self, now: Now) -> Result<(), Fault> {
+        if self.tls.alpn_protocol() != Some(tls::alpn(self.config.network)) {
+            return Err(Fault::Handshake);
+        }
+        let key =
+            self.tls.peer_certificates().and_then(|keys| tls::node_key_of(keys.first()?)).ok_or(Fault::Handshake)?;
+        if key == self.config.node_key {
+            return Err(Fault::Myself);
+        }
+        self.inner.greet(now, key);
+        self.greeted = true;
+        Ok(())
+    }
+
+    fn take_plaintext(&mut self, now: Now) -> Result<(), Fault> {
+        let mut reader = self.tls.reader();
+        // An error says that nothing is there, or never will be again: `process_new_packets` tells them apart.
+        while let Ok(plaintext) = reader.fill_buf() {
+            let length = plaintext.len();
+            if length == 0 {
+                break;
+            }
+            self.inner.receive(now, plaintext)?;
+            reader.consume(length);
+        }
+        Ok(())
+    }
+
+    fn tls_fault(&self) -> Fault {
+        if self.tls.is_handshaking() { Fault::Handshake } else { Fault::Framing }
+    }
+
+    /// What is said to a peer before the link ends with its fault.
+    fn farewell(&mut self, fault: Fault) -> Fault {
+        if self.greeted {
+            self.inner.bye(ByeCode::Fault, &format!("this peer {fault}"));
+        } else {
+            self.inner.end();
+        }
+        fault
+    }
+}
+
+impl Session for SecureSession {
+    fn receive(&mut self, now: Now, bytes: &[u8]) -> Result<(), Fault> {
+        if self.inner.is_over() {
+            return Ok(());
+        }
+        let result = self.take(now, bytes);
+        self.inner.end_of_read(now.mono);
+        result.map_err(|fault| self.farewell(fault))
+    }
+
+    fn send(&mut self, now: Now, item: &Item) {
+        self.inner.send(now, item);
+    }
+
+    fn transmit(&mut self, _now: Now, out: &mut Vec<u8>) {
+        if self.closed {
+            return;
+        }
+        if self.greeted {
+            let mut writer = self.tls.writer();
+            self.inner.drain(|piece| writer.write_all(piece).expect("rustls was told not to limit its buffer"));
+        }
+        if self.inner.is_over() {
+            self.tls.send_close_notify();
+            self.closed = true;
+        }
+        while self.tls.wants_write() {
+            self.tls.write_tls(out).expect("a vector takes all that is written");
+        }
+    }
+
+    fn poll(&mut self) -> Option<SessionEvent> {
+        self.inner.poll()
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        if self.inner.is_over() {
+            None
+        } else if self.inner.is_open() {
+            Some(self.inner.deadline())
+        } else {
+            Some(self.opened + self.config.limits.handshake_ms_max)
+        }
+    }
+
+    fn tick(&mut self, now: Now) -> Result<(), Fault> {
+        if self.deadline().is_none_or(|due| now.mono < due) {
+            return Ok(());
+        }
+        let result = if self.inner.is_open() { self.inner.tick(now.mono) } else { Err(Fault::TimedOut) };
+        result.map_err(|fault| self.farewell(fault))
+    }
+
+    fn pending_bytes(&self) -> usize {
+        self.inner.pending_bytes()
+    }
+}
+
+impl fmt::Debug for SecureSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecureSession").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
