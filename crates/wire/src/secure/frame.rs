@@ -16,6 +16,8 @@ pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// The longest RECORDS frame that is sent: the plaintext of one TLS record, so that every TLS record can be
 /// parsed where it was decrypted, without waiting for the next.
 pub const RECORDS_FRAME_BYTES_MAX: usize = 16 * 1024;
+/// A buffer above this is given back when it is empty: an idle link is to be small.
+const KEPT_BYTES_MAX: usize = 1024;
 /// A frame of a type with this bit may be skipped by who does not know it.
 const SKIPPABLE: u8 = 0x80;
 
@@ -248,7 +250,11 @@ impl FrameWriter {
             write(piece);
             rest = behind;
         }
-        self.bytes.clear();
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.clear();
+        }
     }
 
     /// Puts the frames of another behind its own.
@@ -256,11 +262,6 @@ impl FrameWriter {
         other.close_growing();
         self.close_growing();
         self.bytes.append(&mut other.bytes);
-    }
-
-    /// Gives memory back that a burst took.
-    pub(super) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
     }
 
     fn growing_frame(&mut self, more: usize) -> (usize, u16) {

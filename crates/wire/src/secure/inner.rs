@@ -107,8 +107,11 @@ impl Inner {
             let mut bytes = std::mem::take(&mut self.partial);
             bytes.extend_from_slice(plaintext);
             let used = self.take_frames(now, &bytes)?;
-            bytes.drain(..used);
-            self.partial = bytes;
+            // Mostly nothing is left, and then the buffer is given back.
+            if used < bytes.len() {
+                bytes.drain(..used);
+                self.partial = bytes;
+            }
         }
         Ok(())
     }
@@ -198,9 +201,6 @@ impl Inner {
         }
         if !self.asked && now.since(self.heard) >= limits.ping_after_ms {
             self.asked = true;
-            self.out.shrink();
-            self.partial.shrink_to_fit();
-            self.events.shrink_to_fit();
             self.out.ping(now.0.to_le_bytes());
         }
         Ok(())
