@@ -1,0 +1,186 @@
+//! What is to be sent on a link: a bounded queue that the engine fills without waiting and the link's task empties.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nightjar_core::item::{ByeCode, Item};
+use tokio::sync::Notify;
+
+/// Items that may wait for a link. At the budgets of a node it is a quarter of a minute of the whole flood: a peer
+/// further behind does not come back. Records share their bytes with the router, so it is about half a megabyte.
+pub const OUTBOX_ITEMS_MAX: usize = 8192;
+
+/// A queue above this is given back when it is empty: an idle link is to be small.
+const KEPT_ITEMS_MAX: usize = 16;
+
+/// The engine's end. Dropping it ends the link.
+#[derive(Debug)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+}
+
+/// The link's end.
+#[derive(Debug)]
+pub(super) struct Queue {
+    shared: Arc<Shared>,
+}
+
+/// Why a link is ended by us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) code: ByeCode,
+    pub(super) text: String,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: VecDeque<Item>,
+    ending: Option<Ending>,
+}
+
+pub(super) fn outbox() -> (Outbox, Queue) {
+    let shared = Arc::new(Shared::default());
+    (Outbox { shared: Arc::clone(&shared) }, Queue { shared })
+}
+
+impl Outbox {
+    /// Hands items over, in order, and leaves the vector empty. What does not fit is dropped, the newest first, and
+    /// counted in the answer. Behind [`Outbox::end`] nothing is taken, and nothing counted.
+    pub fn push_all(&self, items: &mut Vec<Item>) -> u32 {
+        if items.is_empty() {
+            return 0;
+        }
+        let mut state = self.shared.state();
+        if state.ending.is_some() {
+            items.clear();
+            return 0;
+        }
+        let room = OUTBOX_ITEMS_MAX - state.items.len();
+        let dropped = items.len().saturating_sub(room);
+        items.truncate(room);
+        let was_empty = state.items.is_empty();
+        state.items.extend(items.drain(..));
+        drop(state);
+        // A link that has not come to the end of its queue looks by itself.
+        if was_empty {
+            self.shared.wake.notify_one();
+        }
+        u32::try_from(dropped).unwrap_or(u32::MAX)
+    }
+
+    /// Hands one item over; `false` if it did not fit and was dropped.
+    pub fn push(&self, item: Item) -> bool {
+        self.push_all(&mut vec![item]) == 0
+    }
+
+    /// How many items fit.
+    pub fn room(&self) -> usize {
+        OUTBOX_ITEMS_MAX - self.shared.state().items.len()
+    }
+
+    /// Ends the link: what was pushed before goes out, then BYE, within the farewell's time. A dial is broken off.
+    pub fn end(&self, code: ByeCode, text: &str) {
+        self.shared.end(code, text);
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.shared.end(ByeCode::Leaving, "");
+    }
+}
+
+impl Queue {
+    /// Comes back when something was pushed into the empty queue, or the link is to end; perhaps without a reason.
+    pub(super) async fn changed(&self) {
+        self.shared.wake.notified().await;
+    }
+
+    /// Comes back when the link is to end.
+    pub(super) async fn ended(&self) {
+        while !self.is_ended() {
+            self.changed().await;
+        }
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.shared.state().ending.is_some()
+    }
+
+    /// At most `limit` items, oldest first, and, behind the last of all, the ending.
+    pub(super) fn take(&self, limit: usize) -> (Vec<Item>, Option<Ending>) {
+        let mut state = self.shared.state();
+        let count = limit.min(state.items.len());
+        let items = state.items.drain(..count).collect();
+        if state.items.is_empty() && state.items.capacity() > KEPT_ITEMS_MAX {
+            state.items = VecDeque::new();
+        }
+        let ending = if state.items.is_empty() { state.ending.clone() } else { None };
+        (items, ending)
+    }
+}
+
+impl Shared {
+    fn end(&self, code: ByeCode, text: &str) {
+        let mut state = self.state();
+        state.ending.get_or_insert_with(|| Ending { code, text: text.to_owned() });
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nobody panics while holding it; and a queue is whole after every step.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail loudly")]
+
+    use super::*;
+    use nightjar_core::item::Control;
+
+    fn item(number: u8) -> Item {
+        Item::Control(Control::Wallet { text: vec![number] })
+    }
+
+    #[test]
+    fn the_newest_that_do_not_fit_are_dropped_and_counted() {
+        let (outbox, queue) = outbox();
+        let mut items: Vec<_> = (0..OUTBOX_ITEMS_MAX + 3).map(|_| item(1)).collect();
+        assert_eq!(outbox.push_all(&mut items), 3);
+        assert!(items.is_empty());
+        assert!(!outbox.push(item(2)));
+        assert_eq!(queue.take(1).0, [item(1)]);
+        assert_eq!(outbox.room(), 1);
+        assert!(outbox.push(item(3)));
+        assert_eq!(queue.take(usize::MAX).0.last(), Some(&item(3)));
+    }
+
+    #[test]
+    fn the_ending_comes_behind_the_last_item_and_the_first_reason_counts() {
+        let (outbox, queue) = outbox();
+        assert!(outbox.push(item(1)) && outbox.push(item(2)));
+        outbox.end(ByeCode::Duplicate, "twice");
+        outbox.end(ByeCode::Full, "full");
+        assert!(outbox.push(item(3)), "it is not counted as dropped");
+        assert_eq!(queue.take(1), (vec![item(1)], None));
+        let ending = Ending { code: ByeCode::Duplicate, text: "twice".into() };
+        assert_eq!(queue.take(9), (vec![item(2)], Some(ending)));
+    }
+
+    #[test]
+    fn dropping_the_engines_end_ends_the_link() {
+        let (outbox, queue) = outbox();
+        assert!(!queue.is_ended());
+        drop(outbox);
+        assert!(queue.is_ended());
+    }
+}

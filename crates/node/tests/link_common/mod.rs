@@ -1,0 +1,126 @@
+//! Links with real sessions and sockets, and an engine that admits everyone and counts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "helpers of tests, each of which uses a part"
+)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nightjar_core::address::{Address, LinkKind};
+use nightjar_core::chain::Network;
+use nightjar_core::item::Item;
+use nightjar_core::link::LinkId;
+use nightjar_core::record::{Record, Target};
+use nightjar_core::seen::{SeenTable, SeenView};
+use nightjar_core::time::Now;
+use nightjar_node::clock::Clock;
+use nightjar_node::link::{Admission, LinkLimits, LinkOptions, LinkReport, Links, Listener, Outbox};
+use nightjar_wire::secure::{NodeIdentity, SecureConfig, SecureLimits, SecureSession};
+use nightjar_wire::session::Session;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+
+/// How long a test waits for a condition before it says that it does not come.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node without an engine: its links, and what they report.
+pub struct Side {
+    pub links: Links,
+    pub reports: mpsc::Receiver<LinkReport>,
+    pub clock: Clock,
+    next: u64,
+}
+
+impl Side {
+    pub fn new(seed: u8) -> Self {
+        Self::with_limits(seed, LinkLimits::default(), SecureLimits::default())
+    }
+
+    pub fn with_limits(seed: u8, limits: LinkLimits, secure: SecureLimits) -> Self {
+        Self::with(seed, secure, |clock| LinkOptions { network: Network::Main, socks5: None, clock, limits })
+    }
+
+    pub fn with(seed: u8, secure: SecureLimits, options: impl FnOnce(Clock) -> LinkOptions) -> Self {
+        let dated = SeenTable::new(1 << 12, 1 << 40, [1; 16]);
+        let plain = SeenTable::new(1 << 12, 1 << 40, [2; 16]);
+        let identity = NodeIdentity::from_seed([seed; 32]);
+        let seen = SeenView::new(&dated, &plain);
+        let config = Arc::new(SecureConfig::new(&identity, Network::Main, 0, "test", seen).with_limits(secure));
+        let clock = Clock::system();
+        let (links, reports) =
+            Links::new(options(clock.clone()), move |kind, outbound, address: &Address, now: Now| {
+                assert_eq!(kind, LinkKind::Tls);
+                let session = SecureSession::new(Arc::clone(&config), outbound, address.clone(), now);
+                Box::new(session) as Box<dyn Session>
+            });
+        Self { links, reports, clock, next: 0 }
+    }
+
+    pub fn listen(&self) -> SocketAddr {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address();
+        self.links.accept(listener);
+        address
+    }
+
+    pub fn new_link(&mut self) -> LinkId {
+        self.next += 1;
+        LinkId::new(u8::try_from(self.next % 128).unwrap(), self.next)
+    }
+
+    pub async fn report(&mut self) -> LinkReport {
+        tokio::time::timeout(PATIENCE, self.reports.recv()).await.expect("a report comes").expect("links live")
+    }
+
+    /// Waits for a connection from outside and makes a link of it.
+    pub async fn admit(&mut self) -> (LinkId, Outbox) {
+        match self.report().await {
+            LinkReport::Accepted { outbox, admit, .. } => {
+                let link = self.new_link();
+                admit.send(Admission::Welcome(link)).unwrap();
+                (link, outbox)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn dial(&mut self, to: SocketAddr) -> (LinkId, Outbox) {
+        let link = self.new_link();
+        (link, self.links.dial(link, tls_address(to)))
+    }
+
+    /// Waits until a link is closed, and why; other reports are passed over.
+    pub async fn closed(&mut self) -> (LinkId, nightjar_core::router::Closed) {
+        loop {
+            if let LinkReport::Closed { link, why } = self.report().await {
+                return (link, why);
+            }
+        }
+    }
+}
+
+pub fn tls_address(to: SocketAddr) -> Address {
+    Address::new(LinkKind::Tls, to.ip(), to.port())
+}
+
+/// A connection whose buffers in the kernel are small, so that it is full at once.
+pub async fn narrow(to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(4096).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// A record that lives, another for each number.
+pub fn record(now: Now, number: u64) -> Item {
+    let expiry = now.wall.unix_s() + 600;
+    let record = Record::dated(Target([7; 16]), &[0x61; 128], expiry, 0, number.to_le_bytes()).unwrap();
+    Item::Record { record, tag: 0 }
+}
