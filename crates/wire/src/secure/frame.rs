@@ -320,3 +320,204 @@ pub(super) fn write_str(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(text.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+
+    use nightjar_core::record::{MsgId, Target};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../../docs/wire/tls-link.md");
+
+    fn written(write: impl FnOnce(&mut FrameWriter)) -> Vec<u8> {
+        let mut writer = FrameWriter::default();
+        write(&mut writer);
+        let mut bytes = Vec::new();
+        writer.drain(|piece| bytes.extend_from_slice(piece));
+        bytes
+    }
+
+    fn parsed(bytes: &[u8]) -> Frame<'_> {
+        let (frame, used) = Frame::parse(bytes).unwrap().unwrap();
+        assert_eq!(used, bytes.len());
+        frame
+    }
+
+    fn assert_on_page(bytes: &[u8]) {
+        let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+        let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(page.contains(&hex), "docs/wire/tls-link.md lacks {hex}");
+    }
+
+    fn record(payload: &[u8]) -> Record {
+        Record::plain(MsgId([0x11; 16]), Target([0x22; 16]), payload).unwrap()
+    }
+
+    #[test]
+    fn the_examples_of_the_page_are_what_is_written_and_read() {
+        let open =
+            Open { version: 1, network: 0, features: 0, listen_port: 4038, wall_s: 1_800_000_000, agent: "x/1".into() };
+        let bytes = written(|out| out.open(&open));
+        assert_on_page(&bytes);
+        assert_eq!(parsed(&bytes), Frame::Open(open));
+
+        let bytes = written(|out| {
+            out.record(&record(b"hi"), 0);
+            out.record(&record(b""), 7);
+        });
+        assert_on_page(&bytes);
+        let Frame::Records(mut records) = parsed(&bytes) else { panic!("these are records") };
+        let (first, tag) = records.next().unwrap().unwrap();
+        assert_eq!((first.payload(), tag), (&b"hi"[..], 0));
+        assert_eq!(records.next().unwrap().unwrap().1, 7);
+        assert!(records.next().unwrap().is_none());
+
+        let peers: Vec<Address> = ["192.0.2.7:4038", "[2001:db8::7]:4038", "pascal://node.example:4004"]
+            .map(|text| text.parse().unwrap())
+            .into();
+        let bytes = written(|out| out.peers(&peers));
+        assert_on_page(&bytes);
+        assert_eq!(parsed(&bytes), Frame::Peers(peers));
+
+        let bytes = written(|out| out.ping([1, 2, 3, 4, 5, 6, 7, 8]));
+        assert_on_page(&bytes);
+        assert_eq!(parsed(&bytes), Frame::Ping([1, 2, 3, 4, 5, 6, 7, 8]));
+        let bytes = written(|out| out.pong([1, 2, 3, 4, 5, 6, 7, 8]));
+        assert_on_page(&bytes);
+
+        let bytes = written(|out| out.bye(ByeCode::Full, "full"));
+        assert_on_page(&bytes);
+        assert_eq!(parsed(&bytes), Frame::Bye { code: ByeCode::Full, text: "full".into() });
+    }
+
+    #[test]
+    fn peers_that_cannot_be_read_are_left_out() {
+        let mut body = vec![4];
+        for (kind, port, host) in [(0, 1u16, "a.example"), (9, 1, "b.example"), (0, 0, "c.example"), (0, 1, "no host!")]
+        {
+            body.push(kind);
+            body.extend(port.to_le_bytes());
+            write_str(&mut body, host);
+        }
+        let bytes = written(|out| out.frame(kind::PEERS, |bytes| bytes.extend(&body)));
+        assert_eq!(parsed(&bytes), Frame::Peers(vec!["a.example:1".parse().unwrap()]));
+    }
+
+    #[test]
+    fn a_body_that_is_not_what_its_type_demands_is_malformed() {
+        let malformed: [(u8, &[u8]); 10] = [
+            (kind::OPEN, &[1, 0, 0]),
+            (kind::RECORDS, &[]),
+            (kind::RECORDS, &[0, 0]),
+            (kind::PEERS, &[]),
+            (kind::PEERS, &[1, 0, 1]),
+            (kind::PEERS, &[0, 0]),
+            (kind::PING, &[1; 7]),
+            (kind::PONG, &[1; 9]),
+            (kind::BYE, &[1, 2, 0, b'x']),
+            (kind::BYE, &[1, 0, 0, 0]),
+        ];
+        for (kind, body) in malformed {
+            let bytes = written(|out| out.frame(kind, |bytes| bytes.extend_from_slice(body)));
+            assert_eq!(Frame::parse(&bytes).unwrap_err(), Fault::Malformed, "type {kind} with {body:?}");
+        }
+        let bytes = written(|out| out.frame(kind::PEERS, |bytes| bytes.push(65)));
+        assert_eq!(Frame::parse(&bytes).unwrap_err(), Fault::Oversize);
+    }
+
+    #[test]
+    fn type_and_length_are_judged_before_the_body_is_there() {
+        assert_eq!(Frame::parse(&[7, 0, 0, 0, 0]), Err(Fault::WrongVersion));
+        assert_eq!(Frame::parse(&[0, 0, 1, 0, 0]), Err(Fault::WrongVersion));
+        assert_eq!(Frame::parse(&[kind::PING, 0, 0xfc, 0xff, 0]), Err(Fault::Oversize));
+        assert_eq!(Frame::parse(&[0x80, 0, 0xfb, 0xff, 0]), Ok(None));
+        assert_eq!(Frame::parse(&[0xff, 0, 1, 0, 0, 42]), Ok(Some((Frame::Skipped, 6))));
+    }
+
+    #[test]
+    fn no_piece_is_above_one_tls_record_and_none_cuts_a_short_frame() {
+        let mut writer = FrameWriter::default();
+        (0..1000).for_each(|_| writer.record(&record(&[1; 255]), 0));
+        writer.ping([0; 8]);
+        writer.frame(0x80, |bytes| bytes.extend([0; 50_000]));
+        let mut bytes = Vec::new();
+        let mut pieces = Vec::new();
+        writer.drain(|piece| {
+            bytes.extend_from_slice(piece);
+            pieces.push(bytes.len());
+        });
+        assert_eq!(writer.len(), 0);
+        assert_eq!(pieces.last(), Some(&bytes.len()));
+        assert!(pieces.windows(2).all(|pair| pair[1] - pair[0] <= RECORDS_FRAME_BYTES_MAX));
+        let mut at = 0;
+        while let Some((frame, used)) = Frame::parse(&bytes[at..]).unwrap() {
+            let cut = pieces.iter().any(|end| at < *end && *end < at + used);
+            assert_eq!(cut, frame == Frame::Skipped);
+            at += used;
+        }
+        assert_eq!(at, bytes.len());
+    }
+
+    fn any_item() -> impl Strategy<Value = (u8, Vec<u8>, u16)> {
+        (0..5u8, prop::collection::vec(any::<u8>(), 0..256), any::<u16>())
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic_or_read_beyond_them(bytes in prop::collection::vec(any::<u8>(), 0..400), kind in 0..8u8) {
+            let mut bytes = bytes;
+            if let Some(first) = bytes.first_mut() {
+                *first = kind;
+            }
+            if let Some(length) = bytes.get_mut(3..5) {
+                length.fill(0);
+            }
+            if let Ok(Some((frame, used))) = Frame::parse(&bytes) {
+                prop_assert!(used <= bytes.len());
+                if let Frame::Records(mut records) = frame {
+                    while let Ok(Some((record, _))) = records.next() {
+                        prop_assert!(record.bytes().len() <= used);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read_in_order(items in prop::collection::vec(any_item(), 0..200)) {
+            let bytes = written(|out| {
+                for (kind, payload, tag) in &items {
+                    match kind {
+                        0 => out.ping([payload.len() as u8; 8]),
+                        1 => out.bye(ByeCode::from_byte(*tag as u8), "text"),
+                        _ => out.record(&record(&payload[..payload.len().min(255)]), *tag),
+                    }
+                }
+            });
+            let mut read = Vec::new();
+            let mut at = 0;
+            while let Some((frame, used)) = Frame::parse(&bytes[at..]).unwrap() {
+                at += used;
+                match frame {
+                    Frame::Ping(question) => read.push((0, vec![question[0]], 0)),
+                    Frame::Bye { code, .. } => read.push((1, vec![code.byte()], 0)),
+                    Frame::Records(mut records) => {
+                        while let Some((record, tag)) = records.next().unwrap() {
+                            read.push((2, record.payload().to_vec(), tag));
+                        }
+                    }
+                    other => panic!("{other:?} was not written"),
+                }
+            }
+            prop_assert_eq!(at, bytes.len());
+            let wanted: Vec<_> = items.iter().map(|(kind, payload, tag)| match kind {
+                0 => (0, vec![payload.len() as u8], 0),
+                1 => (1, vec![*tag as u8], 0),
+                _ => (2, payload[..payload.len().min(255)].to_vec(), *tag),
+            }).collect();
+            prop_assert_eq!(read, wanted);
+        }
+    }
+}

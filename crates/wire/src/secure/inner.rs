@@ -100,6 +100,9 @@ impl Inner {
 
     /// Takes plaintext. Frames that are whole in it are read where they lie.
     pub(super) fn receive(&mut self, now: Now, plaintext: &[u8]) -> Result<(), Fault> {
+        if self.is_over() {
+            return Ok(());
+        }
         if self.partial.is_empty() {
             let used = self.take_frames(now, plaintext)?;
             self.partial.extend_from_slice(plaintext.get(used..).unwrap_or_default());
@@ -153,14 +156,18 @@ impl Inner {
         }
     }
 
-    /// Says BYE, and is over.
+    /// Says BYE, if this side has said OPEN, and is over.
     pub(super) fn bye(&mut self, code: ByeCode, text: &str) {
-        self.out.bye(code, text);
+        match self.stage {
+            Stage::Handshake => self.out = FrameWriter::default(),
+            Stage::Greeted(_) | Stage::Open => self.out.bye(code, text),
+            Stage::Over => {}
+        }
         self.end();
     }
 
     /// Is over without a word.
-    pub(super) fn end(&mut self) {
+    fn end(&mut self) {
         self.stage = Stage::Over;
         self.partial = Vec::new();
     }

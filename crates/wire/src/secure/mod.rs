@@ -1,13 +1,13 @@
 //! The link between Nightjar nodes: records in frames inside TLS 1.3, a raw Ed25519 key on both sides.
 //! `docs/wire/tls-link.md` has it to the byte. Never a socket, never a policy: it checks what one link can check alone.
 
+pub mod channel;
 pub mod frame;
 mod inner;
 mod open;
 mod tls;
 
 use std::fmt;
-use std::io::{BufRead as _, Write as _};
 use std::sync::Arc;
 
 use nightjar_core::address::Address;
@@ -17,8 +17,8 @@ use nightjar_core::item::{ByeCode, Item};
 use nightjar_core::link::NodeKey;
 use nightjar_core::seen::SeenView;
 use nightjar_core::time::{Mono, Now};
-use rustls::Connection;
 
+use self::channel::{Channel, Heard, Listen};
 use self::inner::Inner;
 pub use self::inner::{CONTROLS_PER_MINUTE_MAX, EARLY_BYTES_MAX, EXPIRED_S_FORGIVEN};
 pub use self::open::{Open, VERSION};
@@ -79,6 +79,11 @@ impl SecureConfig {
         self.limits = limits;
         self
     }
+
+    /// TLS without a session: for who wants to say to a node what no session would.
+    pub fn channel(&self, outbound: bool) -> Channel {
+        Channel::new(&self.endpoints, self.network, outbound)
+    }
 }
 
 impl fmt::Debug for SecureConfig {
@@ -94,92 +99,56 @@ impl fmt::Debug for SecureConfig {
 
 /// One TLS link.
 pub struct SecureSession {
-    tls: Connection,
+    channel: Channel,
     inner: Inner,
     config: Arc<SecureConfig>,
     opened: Mono,
-    /// The key and protocol of the peer are good, and our OPEN was said.
-    greeted: bool,
-    /// The last bytes were handed to TLS: nothing goes out any more.
-    closed: bool,
 }
 
 impl SecureSession {
     /// The session of a connection to `address` that is open as of `now`: dialled by us (`outbound`), or accepted.
     pub fn new(config: Arc<SecureConfig>, outbound: bool, address: Address, now: Now) -> Self {
-        let tls = config.endpoints.connection(outbound);
+        let channel = config.channel(outbound);
         let inner = Inner::new(Arc::clone(&config), outbound, address, now.mono);
-        Self { tls, inner, config, opened: now.mono, greeted: false, closed: false }
-    }
-
-    fn take(&mut self, now: Now, mut bytes: &[u8]) -> Result<(), Fault> {
-        while !bytes.is_empty() && !self.inner.is_over() {
-            let taken = self.tls.read_tls(&mut bytes).map_err(|_| self.tls_fault())?;
-            let state = self.tls.process_new_packets().map_err(|_| self.tls_fault())?;
-            if !self.greeted && !self.tls.is_handshaking() {
-                self.greet(now)?;
-            }
-            self.take_plaintext(now)?;
-            if state.peer_has_closed() {
-                self.inner.peer_closed();
-            }
-            if taken == 0 {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The TLS handshake is done: who is there, and does it mean this protocol?
-    fn greet(&mut self, now: Now) -> Result<(), Fault> {
-        if self.tls.alpn_protocol() != Some(tls::alpn(self.config.network)) {
-            return Err(Fault::Handshake);
-        }
-        let key =
-            self.tls.peer_certificates().and_then(|keys| tls::node_key_of(keys.first()?)).ok_or(Fault::Handshake)?;
-        if key == self.config.node_key {
-            return Err(Fault::Myself);
-        }
-        self.inner.greet(now, key);
-        self.greeted = true;
-        Ok(())
-    }
-
-    fn take_plaintext(&mut self, now: Now) -> Result<(), Fault> {
-        let mut reader = self.tls.reader();
-        // An error says that nothing is there, or never will be again: `process_new_packets` tells them apart.
-        while let Ok(plaintext) = reader.fill_buf() {
-            let length = plaintext.len();
-            if length == 0 {
-                break;
-            }
-            self.inner.receive(now, plaintext)?;
-            reader.consume(length);
-        }
-        Ok(())
-    }
-
-    fn tls_fault(&self) -> Fault {
-        if self.tls.is_handshaking() { Fault::Handshake } else { Fault::Framing }
+        Self { channel, inner, config, opened: now.mono }
     }
 
     /// What is said to a peer before the link ends with its fault.
     fn farewell(&mut self, fault: Fault) -> Fault {
-        if self.greeted {
-            self.inner.bye(ByeCode::Fault, &format!("this peer {fault}"));
-        } else {
-            self.inner.end();
-        }
+        self.inner.bye(ByeCode::Fault, &format!("this peer {fault}"));
         fault
+    }
+}
+
+/// What the channel says goes to the inner protocol.
+struct Read<'a> {
+    inner: &'a mut Inner,
+    node_key: NodeKey,
+    now: Now,
+}
+
+impl Listen for Read<'_> {
+    fn heard(&mut self, heard: Heard) -> Result<(), Fault> {
+        match heard {
+            Heard::Peer(key) if key == self.node_key => return Err(Fault::Myself),
+            Heard::Peer(key) => self.inner.greet(self.now, key),
+            Heard::Closed => self.inner.peer_closed(),
+        }
+        Ok(())
+    }
+
+    fn plaintext(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.inner.receive(self.now, bytes)
     }
 }
 
 impl Session for SecureSession {
     fn receive(&mut self, now: Now, bytes: &[u8]) -> Result<(), Fault> {
-        if self.inner.is_over() {
+        if self.inner.is_over() || bytes.is_empty() {
             return Ok(());
         }
-        let result = self.take(now, bytes);
+        let mut read = Read { inner: &mut self.inner, node_key: self.config.node_key, now };
+        let result = self.channel.receive(bytes, &mut read);
         self.inner.end_of_read(now.mono);
         result.map_err(|fault| self.farewell(fault))
     }
@@ -189,20 +158,13 @@ impl Session for SecureSession {
     }
 
     fn transmit(&mut self, _now: Now, out: &mut Vec<u8>) {
-        if self.closed {
-            return;
-        }
-        if self.greeted {
-            let mut writer = self.tls.writer();
-            self.inner.drain(|piece| writer.write_all(piece).expect("rustls was told not to limit its buffer"));
+        if self.channel.is_open() {
+            self.inner.drain(|frames| self.channel.write(frames));
         }
         if self.inner.is_over() {
-            self.tls.send_close_notify();
-            self.closed = true;
+            self.channel.close();
         }
-        while self.tls.wants_write() {
-            self.tls.write_tls(out).expect("a vector takes all that is written");
-        }
+        self.channel.transmit(out);
     }
 
     fn poll(&mut self) -> Option<SessionEvent> {

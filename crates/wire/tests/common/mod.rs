@@ -147,3 +147,99 @@ pub fn records(events: &[SessionEvent]) -> Vec<(Record, u16)> {
         .flatten()
         .collect()
 }
+
+/// A peer inside TLS that says what it is told to, and keeps what it hears.
+pub struct Raw {
+    pub channel: nightjar_wire::secure::channel::Channel,
+    pub heard: Vec<u8>,
+    pub closed: bool,
+}
+
+struct Ear<'a>(&'a mut Vec<u8>, &'a mut bool);
+
+impl nightjar_wire::secure::channel::Listen for Ear<'_> {
+    fn heard(&mut self, heard: nightjar_wire::secure::channel::Heard) -> Result<(), Fault> {
+        *self.1 |= heard == nightjar_wire::secure::channel::Heard::Closed;
+        Ok(())
+    }
+
+    fn plaintext(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl Raw {
+    pub fn dial(seed: u8) -> Self {
+        Self { channel: config(seed).channel(true), heard: Vec::new(), closed: false }
+    }
+
+    /// Carries bytes both ways until both are silent; what `session` said of them.
+    pub fn run(&mut self, now: Now, session: &mut dyn Session) -> Result<Vec<SessionEvent>, Fault> {
+        let mut events = Vec::new();
+        loop {
+            let (mut there, mut back) = (Vec::new(), Vec::new());
+            self.channel.transmit(&mut there);
+            let result = session.receive(now, &there);
+            events.extend(std::iter::from_fn(|| session.poll()));
+            session.transmit(now, &mut back);
+            self.channel.receive(&back, &mut Ear(&mut self.heard, &mut self.closed)).unwrap();
+            result?;
+            if there.is_empty() && back.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Says bytes inside TLS.
+    pub fn say(&mut self, now: Now, session: &mut dyn Session, bytes: &[u8]) -> Result<Vec<SessionEvent>, Fault> {
+        self.channel.write(bytes);
+        self.run(now, session)
+    }
+
+    /// The frames that were heard since the last call.
+    pub fn frames(&mut self) -> Vec<(u8, Vec<u8>)> {
+        let mut frames = Vec::new();
+        let mut rest = std::mem::take(&mut self.heard);
+        while !rest.is_empty() {
+            let length = u32::from_le_bytes([rest[2], rest[3], rest[4], 0]) as usize;
+            frames.push((rest[0], rest[5..5 + length].to_vec()));
+            rest.drain(..5 + length);
+        }
+        frames
+    }
+}
+
+pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+    let [a, b, c, _] = u32::try_from(body.len()).unwrap().to_le_bytes();
+    [&[kind, 0, a, b, c], body].concat()
+}
+
+pub fn open_frame(version: u16, network: u8, agent: &[u8]) -> Vec<u8> {
+    let mut body = version.to_le_bytes().to_vec();
+    body.push(network);
+    body.extend(u64::MAX.to_le_bytes());
+    body.extend(4038u16.to_le_bytes());
+    body.extend((START_S - 100).to_le_bytes());
+    body.extend(u16::try_from(agent.len()).unwrap().to_le_bytes());
+    body.extend(agent);
+    frame(1, &body)
+}
+
+pub fn records_frame(records: &[Record]) -> Vec<u8> {
+    let mut body = u16::try_from(records.len()).unwrap().to_le_bytes().to_vec();
+    for record in records {
+        body.extend([0, 0]);
+        body.extend(record.bytes());
+    }
+    frame(2, &body)
+}
+
+/// A session that has shaken hands with a peer that can say anything.
+pub fn open_with_raw(config: SecureConfig) -> (Raw, SecureSession) {
+    let (mut raw, mut session) = (Raw::dial(9), accepted(config));
+    let events = raw.say(at(0), &mut session, &open_frame(1, 0, b"raw")).unwrap();
+    assert!(matches!(events[..], [SessionEvent::Open(_)]), "{events:?}");
+    assert_eq!(raw.frames().len(), 1, "OPEN came");
+    (raw, session)
+}
