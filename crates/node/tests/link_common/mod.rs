@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use nightjar_core::address::{Address, LinkKind};
 use nightjar_core::chain::Network;
+use nightjar_core::fault::Fault;
 use nightjar_core::item::Item;
 use nightjar_core::link::LinkId;
 use nightjar_core::record::{Record, Target};
@@ -22,8 +23,10 @@ use nightjar_core::seen::{SeenTable, SeenView};
 use nightjar_core::time::Now;
 use nightjar_node::clock::Clock;
 use nightjar_node::link::{Admission, LinkLimits, LinkOptions, LinkReport, Links, Listener, Outbox};
+use nightjar_wire::secure::channel::{Channel, Heard, Listen};
 use nightjar_wire::secure::{NodeIdentity, SecureConfig, SecureLimits, SecureSession};
 use nightjar_wire::session::Session;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
@@ -123,4 +126,96 @@ pub fn record(now: Now, number: u64) -> Item {
     let expiry = now.wall.unix_s() + 600;
     let record = Record::dated(Target([7; 16]), &[0x61; 128], expiry, 0, number.to_le_bytes()).unwrap();
     Item::Record { record, tag: 0 }
+}
+
+/// A peer that has shaken hands over a socket and from then on does what the test says.
+pub struct Raw {
+    pub stream: TcpStream,
+    pub channel: Channel,
+    pub heard: Vec<u8>,
+}
+
+struct Ear<'a>(&'a mut Vec<u8>);
+
+impl Listen for Ear<'_> {
+    fn heard(&mut self, _: Heard) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn plaintext(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl Raw {
+    pub async fn connect(seed: u8, stream: TcpStream) -> Self {
+        let table = || SeenTable::new(64, 1 << 40, [1; 16]);
+        let identity = NodeIdentity::from_seed([seed; 32]);
+        let config = SecureConfig::new(&identity, Network::Main, 0, "raw", SeenView::new(&table(), &table()));
+        let mut raw = Self { stream, channel: config.channel(true), heard: Vec::new() };
+        while raw.heard.is_empty() {
+            raw.flush().await;
+            raw.hear().await;
+        }
+        // OPEN: version 1, main network, no features, no port, some clock, no agent.
+        raw.channel.write(&[1, 0, 19, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        raw.flush().await;
+        raw
+    }
+
+    pub fn sealed(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.channel.transmit(&mut bytes);
+        bytes
+    }
+
+    pub async fn flush(&mut self) {
+        let bytes = self.sealed();
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+
+    /// One read; `false` at the end of the connection.
+    pub async fn hear(&mut self) -> bool {
+        let mut bytes = [0; 16 * 1024];
+        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut bytes)).await.expect("something comes");
+        let count = read.unwrap_or(0);
+        self.channel.receive(&bytes[..count], &mut Ear(&mut self.heard)).unwrap();
+        count > 0
+    }
+
+    /// The types of all frames that were heard; those of records are 2.
+    pub fn frames(&self) -> Vec<u8> {
+        let mut types = Vec::new();
+        let mut rest = self.heard.as_slice();
+        while let [kind, _, a, b, c, ..] = *rest {
+            types.push(kind);
+            rest = &rest[5 + u32::from_le_bytes([a, b, c, 0]) as usize..];
+        }
+        types
+    }
+}
+
+/// Waits until the other end has closed the connection, whatever comes before.
+pub async fn until_closed(stream: &mut TcpStream) {
+    let mut bytes = [0; 4096];
+    let closed = async { while stream.read(&mut bytes).await.is_ok_and(|count| count > 0) {} };
+    tokio::time::timeout(PATIENCE, closed).await.expect("the connection is closed");
+}
+
+/// Waits for a condition.
+pub async fn until(condition: impl Fn() -> bool) {
+    let holds = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, holds).await.expect("the condition comes true");
+}
+
+/// Limits so short that a test can wait for them.
+pub fn short_limits() -> (LinkLimits, SecureLimits) {
+    let links = LinkLimits { first_bytes_ms_max: 300, write_ms_max: 300, ..LinkLimits::default() };
+    let secure = SecureLimits { handshake_ms_max: 300, frame_ms_max: 300, ..SecureLimits::default() };
+    (links, secure)
 }
