@@ -20,7 +20,7 @@ use super::{Shared, address_of, outbox};
 /// Connections that the system keeps for us until we look.
 const BACKLOG: i32 = 1024;
 /// After the system had no socket for us (usually: too many open files) it is left alone for so long.
-const ACCEPT_PAUSE_MS: u64 = 100;
+const ACCEPT_PAUSE_MS: u64 = 500;
 
 /// A port that peers can connect to.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ fn advice(error: &io::Error) -> &'static str {
 
 impl Listener {
     /// Listens. `[::]` means all IPv6 and IPv4 addresses, and all IPv4 ones on a machine without IPv6; port 0 means any
-    /// free port.
+    /// free port. Needs the runtime.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let everywhere = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
         let result = match bind(address) {
@@ -102,6 +102,9 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: Listener, mut stop: wa
                 let group = address_of(peer, LinkKind::Tls).group();
                 let place = shared.half_open.enter(group);
                 tokio::spawn(tell_apart(Arc::clone(&shared), stream, peer, place, stop.clone()));
+            }
+            // The other end went away while it waited for us.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");

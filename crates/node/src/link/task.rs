@@ -27,10 +27,11 @@ use super::{Admission, LinkReport, Shared};
 
 /// What one read takes at the most; then it is the turn of writing, and of other links.
 const READ_BYTES: usize = 64 * 1024;
-/// A session that holds this much gets no more items: with one read and one write it is what a slow peer costs.
-const PENDING_BYTES_MAX: usize = 64 * 1024;
-/// Items that are taken out of the outbox at a time.
-const TAKE_ITEMS: usize = 256;
+/// A session that holds this much gets no more items. It is written in one go, so it is also about what a peer that does
+/// not read costs; with more, nothing gets faster.
+const PENDING_BYTES_MAX: usize = 32 * 1024;
+/// Items that are taken out of the outbox at a time: by so many the bytes above may be overrun.
+const TAKE_ITEMS: usize = 64;
 /// A buffer above this is given back when it is empty: an idle link is to be small.
 const KEPT_BYTES_MAX: usize = 1024;
 
