@@ -162,6 +162,25 @@ async fn a_peer_that_breaks_the_rules_is_a_fault_and_gets_bye() {
 }
 
 #[tokio::test]
+async fn records_that_came_before_the_end_do_not_wait_for_the_farewell() {
+    let mut side = Side::new(1);
+    let mut raw = Raw::connect(9, TcpStream::connect(side.listen()).await.unwrap()).await;
+    let (link, _outbox) = side.admit().await;
+    let Item::Record { record, .. } = record(side.clock.now(), 1) else { panic!("it is a record") };
+    let length = u8::try_from(4 + record.bytes().len()).unwrap();
+    // RECORDS with one, BYE; and then the peer stays, so that the farewell lasts as long as it may.
+    raw.channel.write(&[&[2, 0, length, 0, 0, 1, 0, 0, 0], record.bytes(), &[6, 0, 3, 0, 0, 0, 0, 0]].concat());
+    raw.flush().await;
+    let LinkReport::Records { batch, .. } = side.report().await else { panic!("records come first") };
+    assert_eq!(batch.records, [(record, 0)]);
+    assert!(side.reports.try_recv().is_err(), "the farewell is not over");
+    drop(raw);
+    assert!(
+        matches!(side.closed().await, (closed, Closed::ByPeer { code: Some(ByeCode::Leaving), .. }) if closed == link)
+    );
+}
+
+#[tokio::test]
 async fn a_slow_engine_makes_the_peer_wait_and_nothing_is_lost() {
     let (mut left, mut right) = (Side::new(1), Side::new(2));
     let (_, outbox) = left.dial(right.listen());

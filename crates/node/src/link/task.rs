@@ -369,6 +369,14 @@ impl Task {
     }
 
     async fn finish(mut self, end: End) {
+        // What came before the end does not wait for the farewell.
+        if !matches!(self.stage, Stage::Asking { .. }) {
+            while let Some(report) = self.waiting.pop_front() {
+                if self.shared.reports.send(report).await.is_err() {
+                    break;
+                }
+            }
+        }
         let why = match end {
             End::AtOnce(why) => why,
             End::Farewell(why) => {
@@ -376,33 +384,25 @@ impl Task {
                 why
             }
         };
-        let Self { shared, stream, stage, mut waiting, .. } = self;
+        let Self { shared, stream, stage, .. } = self;
         // The peer is to find the socket closed when the engine gives the place to another.
         drop(stream);
         let link = match stage {
-            Stage::Open(link) | Stage::Handshake(Place::Dialled { link, .. }) => Some(link),
-            Stage::Handshake(Place::Accepted { place, .. }) => {
-                place.count(Outcome::Failed);
-                None
-            }
+            Stage::Open(link) | Stage::Handshake(Place::Dialled { link, .. }) => link,
+            Stage::Handshake(Place::Accepted { place, .. }) => return place.count(Outcome::Failed),
             Stage::Asking { mut reply, place } => {
                 place.count(Outcome::Failed);
-                waiting.clear();
                 // An answer that comes now fails at the engine; one that has come made a link.
                 reply.close();
                 match reply.try_recv() {
-                    Ok(Admission::Welcome(link)) => Some(link),
-                    Ok(Admission::Refused { .. }) | Err(_) => None,
+                    Ok(Admission::Welcome(link)) => link,
+                    Ok(Admission::Refused { .. }) | Err(_) => return,
                 }
             }
-            Stage::Refused(_) | Stage::GivenUp => None,
+            Stage::Refused(_) | Stage::GivenUp => return,
         };
-        let Some(link) = link else { return };
-        for report in waiting.into_iter().chain([LinkReport::Closed { link, why }]) {
-            if shared.reports.send(report).await.is_err() {
-                return;
-            }
-        }
+        // The engine may be gone as well: then there is nobody to tell.
+        shared.reports.send(LinkReport::Closed { link, why }).await.unwrap_or_default();
     }
 
     /// Says what is to be said and hears the other end out: bytes that nobody read would turn the close into a reset,

@@ -212,10 +212,3 @@ pub async fn until(condition: impl Fn() -> bool) {
     };
     tokio::time::timeout(PATIENCE, holds).await.expect("the condition comes true");
 }
-
-/// Limits so short that a test can wait for them.
-pub fn short_limits() -> (LinkLimits, SecureLimits) {
-    let links = LinkLimits { first_bytes_ms_max: 300, write_ms_max: 300, ..LinkLimits::default() };
-    let secure = SecureLimits { handshake_ms_max: 300, frame_ms_max: 300, ..SecureLimits::default() };
-    (links, secure)
-}
