@@ -250,6 +250,9 @@ impl Task {
     fn heard(&mut self, result: Result<(), Fault>) -> Result<(), End> {
         self.poll()?;
         result.map_err(|fault| {
+            if !matches!(self.stage, Stage::Open(_)) {
+                tracing::debug!(%fault, "a connection failed before it was a link");
+            }
             self.report_later(|link| LinkReport::Fault { link, fault });
             End::Farewell(Closed::Fault(fault))
         })

@@ -16,7 +16,7 @@ use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
 use rustls::sign::CertifiedKey;
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, Connection, DigitallySignedStruct, DistinguishedName, Error,
-    PeerIncompatible, ServerConfig, ServerConnection, SignatureScheme,
+    ServerConfig, ServerConnection, SignatureScheme,
 };
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -178,7 +178,7 @@ impl ServerCertVerifier for RawKeys {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(PeerIncompatible::Tls13RequiredForQuic.into())
+        Err(Error::General("this link speaks TLS 1.3 only".to_owned()))
     }
 
     fn verify_tls13_signature(
@@ -219,7 +219,7 @@ impl ClientCertVerifier for RawKeys {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(PeerIncompatible::Tls13RequiredForQuic.into())
+        Err(Error::General("this link speaks TLS 1.3 only".to_owned()))
     }
 
     fn verify_tls13_signature(
