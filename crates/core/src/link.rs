@@ -52,6 +52,12 @@ impl LinkSet {
     /// No link.
     pub const EMPTY: Self = Self(0);
 
+    /// The link in this slot alone; slots are below [`LINKS_MAX`].
+    pub const fn of_slot(slot: usize) -> Self {
+        assert!(slot < LINKS_MAX, "slots are numbered below LINKS_MAX");
+        Self(1 << slot)
+    }
+
     /// Adds the link.
     pub const fn insert(&mut self, link: LinkId) {
         self.0 |= 1 << link.slot;

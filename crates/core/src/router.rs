@@ -1,203 +1,224 @@
 //! The router: a state machine that decides which record goes where, who is a neighbour and who is not.
 //! It never touches a socket, a clock or a disk: inputs go in with the time, outputs are polled until none is left.
+//!
+//! Policies sit side by side, one a file: [`flood`] (records), [`pace`] (budgets), `peers` (links and faults),
+//! `addresses` (whom to dial). They share the links and one queue of outputs.
 
+mod addresses;
+mod clocks;
 mod counters;
+mod flood;
+mod fresh;
+mod io;
+mod keyed;
+mod pace;
+mod peers;
 
+use std::collections::VecDeque;
+
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+pub use addresses::{ADDRESSES_MAX, DIALS_MAX, RETRY_MS_FIRST, RETRY_MS_LAST, RETRY_PASCAL_MS_FIRST};
 pub use counters::{Counters, LinkCounters};
+pub use flood::UNSENT_MAX;
+pub use fresh::{FRESH_BYTES_MAX, FRESH_MS_MAX};
+pub use io::{AddressSource, Closed, Input, KnownAddress, Output, Report};
+pub use pace::{Budget, Budgets, Class, WAIT_MS_MAX};
+pub use peers::{BAN_S, CONGESTED_MS_MAX, FAULT_POINTS_MAX, Refusal};
 
+use self::addresses::AddressBook;
+use self::clocks::Clocks;
+use self::flood::Flood;
+use self::pace::Pace;
+use self::peers::Links;
 use crate::address::Address;
-use crate::fault::Fault;
-use crate::item::{Batch, ByeCode, Control, How, Item};
-use crate::link::{LinkId, LinkSet, PeerInfo};
-use crate::record::{Record, Target};
+use crate::item::Control;
+use crate::link::{LinkId, NodeKey, PeerInfo};
+use crate::seen::{DATED_BYTES_DEFAULT, PLAIN_BYTES_DEFAULT, SeenEntry, SeenView};
+use crate::time::{Mono, Now};
 
-/// What happens to a router.
+/// A router looks after itself at least so often: the seen cache forgets, the clocks are compared.
+const UPKEEP_MS: u64 = 10_000;
+
+/// What a router is to know from the start.
 #[derive(Clone, Debug)]
-pub enum Input {
-    /// A link is open and its handshake done. For a link that we dialled the id is that of [`Output::Connect`],
-    /// for an accepted one it comes from `Router::new_link`.
-    Connected {
-        /// The link.
-        link: LinkId,
-        /// Who is at the other end.
-        peer: PeerInfo,
-    },
-    /// A link is gone, or a dial came to nothing.
-    Disconnected {
-        /// The link.
-        link: LinkId,
-        /// Why.
-        why: Closed,
-    },
-    /// Records came on a link, checked as far as a link can check alone.
-    Received {
-        /// The link.
-        link: LinkId,
-        /// How they came.
-        how: How,
-        /// What one read gave.
-        batch: Batch,
-    },
-    /// A control came on a link.
-    Control {
-        /// The link.
-        link: LinkId,
-        /// The control.
-        control: Control,
-    },
-    /// A peer did something wrong. If the fault ends the link, `Disconnected` follows.
-    Faulted {
-        /// The link.
-        link: LinkId,
-        /// What it did.
-        fault: Fault,
-    },
-    /// Somebody at this node sends a record.
-    Publish {
-        /// The record.
-        record: Record,
-    },
-    /// The outbox of a link was full: so many items were dropped.
-    Congested {
-        /// The link.
-        link: LinkId,
-        /// Items that did not fit.
-        dropped: u32,
-    },
-    /// Addresses from the user, the configuration or the address book.
-    Addresses {
-        /// Where they come from.
-        source: AddressSource,
-        /// The addresses with what is remembered of each.
-        known: Vec<KnownAddress>,
-    },
-    /// Somebody at this node begins, or ends, to listen to a target.
-    Listen {
-        /// The target.
-        target: Target,
-        /// Whether hits are delivered from now on.
-        on: bool,
-    },
-    /// `Router::deadline` has come.
-    Tick,
+pub struct RouterConfig {
+    /// The node's own key, by which two nodes that dial each other agree on one link.
+    pub node_key: NodeKey,
+    /// How many records of each class are taken in; `None` = all.
+    pub budgets: Option<Budgets>,
+    /// Whether addresses that peers tell, and those of the address book, are used and handed on.
+    pub discovery: bool,
+    /// TLS links this node wants to have opened itself.
+    pub outbound_wanted: usize,
+    /// Links that others may have opened to it.
+    pub inbound_max: usize,
+    /// Memory of the table of dated ids.
+    pub dated_bytes: usize,
+    /// Memory of the table of plain records.
+    pub plain_bytes: usize,
+    /// Key of the table of dated ids of an earlier process, whose ids are to be restored; a new one when `None`.
+    pub dated_key: Option<[u8; 16]>,
 }
 
-/// What a router wants done.
-#[derive(Clone, Debug)]
-pub enum Output {
-    /// Send the item on these links. Never wait: what does not fit comes back as [`Input::Congested`].
-    Send {
-        /// The links.
-        links: LinkSet,
-        /// The item; records share their bytes.
-        item: Item,
-    },
-    /// A record for a target somebody here listens to: keep it and show it.
-    Deliver(Record),
-    /// Open a link.
-    Connect {
-        /// The id it is to have.
-        link: LinkId,
-        /// Where to.
-        address: Address,
-    },
-    /// End a link, after what was sent before has gone out.
-    Disconnect {
-        /// The link.
-        link: LinkId,
-        /// For programs.
-        code: ByeCode,
-        /// For people.
-        text: String,
-    },
-    /// The address book changed: write it down.
-    Addresses(Vec<KnownAddress>),
-    /// Something an operator wants to know.
-    Report(Report),
+impl RouterConfig {
+    /// The defaults for a node of this key: 8 links out, 24 in. With the default budgets a link costs at most some
+    /// 50 KB/s each way (`docs/decisions/links.md`).
+    pub fn new(node_key: NodeKey) -> Self {
+        Self {
+            node_key,
+            budgets: Some(Budgets::default()),
+            discovery: true,
+            outbound_wanted: 8,
+            inbound_max: 24,
+            dated_bytes: DATED_BYTES_DEFAULT,
+            plain_bytes: PLAIN_BYTES_DEFAULT,
+            dated_key: None,
+        }
+    }
 }
 
-/// Why a link is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// The dial came to nothing: refused, unreachable, timed out, name not found.
-    NotReached(String),
-    /// The other end closed it, with BYE or without.
-    ByPeer {
-        /// The code of its BYE.
-        code: Option<ByeCode>,
-        /// The text of its BYE, or of PascalCoin's error.
-        text: String,
-    },
-    /// It ended with a fault of the peer's.
-    Fault(Fault),
-    /// The connection broke.
-    Broken(String),
-    /// We ended it.
-    ByUs,
+/// The state machine of one node.
+pub struct Router {
+    config: RouterConfig,
+    now: Now,
+    chance: ChaCha8Rng,
+    outputs: VecDeque<Output>,
+    links: Links,
+    flood: Flood,
+    pace: Pace,
+    book: AddressBook,
+    clocks: Clocks,
+    counters: Counters,
+    upkeep_at: Mono,
 }
 
-/// Where an address comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum AddressSource {
-    /// `--connect`, the configuration file or RPC: dialled for ever, never forgotten.
-    User,
-    /// The address book of this data directory.
-    Book,
-    /// Another node told us.
-    Peer,
+impl Router {
+    /// A router that begins at `now`. All its chance comes from `seed`, which is to be random.
+    pub fn new(config: RouterConfig, seed: [u8; 32], now: Now) -> Self {
+        let mut chance = ChaCha8Rng::from_seed(seed);
+        let flood = Flood::new(&config, &mut chance);
+        Self {
+            now,
+            outputs: VecDeque::new(),
+            links: Links::default(),
+            flood,
+            pace: Pace::new(config.budgets),
+            book: AddressBook::default(),
+            clocks: Clocks::new(now),
+            counters: Counters::default(),
+            upkeep_at: now.mono + UPKEEP_MS,
+            chance,
+            config,
+        }
+    }
+
+    /// Takes one input; what is to be done about it is polled afterwards.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.now = now;
+        if let Some(report) = self.clocks.step(now) {
+            self.outputs.push_back(Output::Report(report));
+            self.clock_stepped();
+        }
+        match input {
+            Input::Received { link, how: _, batch } => self.received(link, batch),
+            Input::Publish { record } => self.publish(record),
+            Input::Listen { target, on } => self.flood.listen(target, on),
+            Input::Connected { link, peer } => self.connected(link, peer),
+            Input::Disconnected { link, why } => self.disconnected(link, why),
+            Input::Control { link, control } => self.control(link, control),
+            Input::Faulted { link, fault } => self.faulted(link, fault),
+            Input::Congested { link, dropped } => self.congested(link, dropped),
+            Input::Addresses { source, known } => self.add_addresses(source, known),
+            Input::Tick => {}
+        }
+        self.tick();
+    }
+
+    /// The next thing to be done; `None` when nothing is left.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Tick`] is due.
+    pub fn deadline(&self) -> Option<Mono> {
+        [Some(self.upkeep_at), self.pace.due(), self.book.due()].into_iter().flatten().min()
+    }
+
+    /// Whether a connection that came to us becomes a link; if so, [`Input::Connected`] is to follow.
+    pub fn admit(&mut self, now: Now, peer: &PeerInfo) -> Result<LinkId, Refusal> {
+        self.now = now;
+        self.admit_peer(peer)
+    }
+
+    /// A look at what was seen, for the links.
+    pub fn seen_view(&self) -> SeenView {
+        self.flood.view()
+    }
+
+    /// Takes over what an earlier process had seen, whose key was given in the configuration.
+    pub fn restore_seen(&mut self, entries: impl IntoIterator<Item = SeenEntry>) {
+        self.flood.restore(entries);
+    }
+
+    /// What was counted over all links.
+    pub fn counters(&self) -> Counters {
+        self.flood.gauge(self.counters)
+    }
+
+    /// The links that are open: who is there and what was counted.
+    pub fn open_links(&self) -> impl Iterator<Item = (LinkId, &PeerInfo, LinkCounters, Mono)> {
+        self.links.open().map(|link| (link.id, &link.peer, link.counters(self.now.mono), link.opened))
+    }
+
+    /// Every address that is known, with what is remembered of it.
+    pub fn known_addresses(&self) -> Vec<KnownAddress> {
+        self.book.known()
+    }
+
+    /// Addresses that are left alone now, and peers of which no address is known that are.
+    pub fn banned(&self) -> Vec<KnownAddress> {
+        self.banned_now()
+    }
+
+    /// How many addresses are known.
+    pub fn addresses_len(&self) -> usize {
+        self.book.len()
+    }
+
+    /// Whether this address was given by the user.
+    pub fn is_users(&self, address: &Address) -> bool {
+        self.book.is_users(address)
+    }
+
+    fn control(&mut self, link: LinkId, control: Control) {
+        match control {
+            Control::Peers(addresses) => self.told(link, addresses),
+            Control::Speaks { carries, node_key, tls_port } => self.speaks(link, carries, node_key, tls_port),
+            // A farewell comes with `Disconnected`; accounts and wallets are not the flood's.
+            Control::Bye { .. } | Control::Wallet { .. } | Control::AskAccounts { .. } | Control::Accounts { .. } => {}
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.now.mono;
+        if self.pace.due().is_some_and(|due| due <= now) {
+            self.release();
+        }
+        if self.book.due().is_some_and(|due| due <= now) {
+            self.look_after_addresses();
+        }
+        if self.upkeep_at <= now {
+            self.upkeep_at = now + UPKEEP_MS;
+            self.forget_old();
+            self.compare_clocks();
+        }
+    }
 }
 
-/// An address and what is remembered of it. Times are Unix seconds, 0 = never.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownAddress {
-    /// The address.
-    pub address: Address,
-    /// When a link to it was last open.
-    pub reached: u32,
-    /// When it was last dialled.
-    pub tried: u32,
-    /// Dials in a row that came to nothing.
-    pub failures: u32,
-    /// It is left alone until then.
-    pub banned_until: u32,
-    /// Why it is left alone, or why the last dial came to nothing.
-    pub reason: String,
-}
-
-/// What an operator wants to know, once each time it happens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// The wall clock was set forward (+) or back (-) by this many milliseconds.
-    ClockStepped {
-        /// By how much.
-        by_ms: i64,
-    },
-    /// The median of the peers' clocks is this many seconds ahead of ours.
-    ClockDisagrees {
-        /// By how much.
-        ahead_s: i64,
-        /// How many peers were asked.
-        peers: usize,
-    },
-    /// An address is left alone until then (Unix seconds).
-    Banned {
-        /// The address.
-        address: Address,
-        /// Until when.
-        until: u32,
-        /// Why.
-        reason: String,
-    },
-    /// Two dated records under one id: their author made an MD5 collision.
-    Collision {
-        /// The link the second one came on.
-        link: LinkId,
-    },
-    /// Ids had to be forgotten before their time: the seen cache is too small for this network.
-    SeenOverflow {
-        /// How many since the last report.
-        evicted: u64,
-    },
-    /// A record of this node could not be sent to anyone; it is flooded to whoever connects while it lives.
-    NobodyToSendTo,
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Router").field("config", &self.config).field("counters", &self.counters).finish_non_exhaustive()
+    }
 }
