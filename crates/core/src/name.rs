@@ -250,8 +250,17 @@ fn parse_channel(text: &str) -> Result<Name, NameError> {
     if let Some(character) = behind.chars().find(forbidden) {
         return Err(NameError::ChannelCharacter { typed: text.to_owned(), character });
     }
-    if !is_nfc(text) {
-        return Err(NameError::ChannelNotComposed { typed: text.to_owned(), composed: text.nfc().collect() });
+    let folded = text.to_ascii_lowercase();
+    if !is_nfc(text) || !is_nfc(&folded) {
+        return Err(NameError::ChannelNotComposed { typed: text.to_owned(), composed: compose(text) });
     }
-    Ok(Name::Channel(text.to_ascii_lowercase()))
+    Ok(Name::Channel(folded))
+}
+
+/// The text in a composed form that stays one when it is folded: H with a line below is two characters, but h
+/// with a line below is one.
+fn compose(text: &str) -> String {
+    let composed: String = text.nfc().collect();
+    let folded = composed.to_ascii_lowercase();
+    if is_nfc(&folded) { composed } else { folded.nfc().collect() }
 }
