@@ -10,6 +10,8 @@ pub const PORT_DEFAULT: u16 = 4038;
 pub const PASCAL_PORT_MAIN: u16 = 4004;
 /// The longest host name (RFC 1035, 2.3.4).
 pub const HOST_BYTES_MAX: usize = 253;
+/// The longest part between two dots of one (RFC 1035, 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
 
 /// The protocol spoken on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,7 +94,7 @@ impl Address {
     pub fn is_public(&self) -> bool {
         match &self.host {
             Host::Ip(ip) => is_public_ip(*ip),
-            Host::Name(name) => name.contains('.') && name != "localhost" && !name.ends_with(".local"),
+            Host::Name(name) => name.contains('.') && !name.ends_with(".localhost") && !name.ends_with(".local"),
         }
     }
 }
@@ -161,16 +163,25 @@ fn parse_host(text: &str) -> Option<Host> {
     if let Ok(ip) = text.parse::<std::net::Ipv4Addr>() {
         return Some(Host::Ip(IpAddr::V4(ip)));
     }
-    // What has only digits and dots was meant as an IP address.
-    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let label = |part: &str| {
         !part.is_empty()
-            && part.len() <= 63
+            && part.len() <= LABEL_BYTES_MAX
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
             && !part.starts_with('-')
+            && !part.ends_with('-')
     };
-    let named = !numeric && text.len() <= HOST_BYTES_MAX && text.split('.').all(label);
+    let last = text.rsplit('.').next().unwrap_or(text);
+    let named = text.len() <= HOST_BYTES_MAX && text.split('.').all(label) && !is_number(last);
     named.then(|| Host::Name(text.to_ascii_lowercase()))
+}
+
+/// Resolvers read a host of which the last part is a number as an IPv4 address in an old form (0x7f.1 is
+/// 127.0.0.1), so that it would lead where its text does not say.
+fn is_number(label: &str) -> bool {
+    match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 impl fmt::Display for Host {
