@@ -7,6 +7,7 @@ use nightjar_core::item::{BYE_TEXT_BYTES_MAX, ByeCode, PEERS_MAX};
 use nightjar_core::record::{Record, RecordRef};
 
 use super::open::Open;
+use crate::body::{Body, write_str};
 use crate::text::clean;
 
 /// Type, flags and length come before the body.
@@ -146,45 +147,6 @@ fn parse_peers(body: &mut Body<'_>) -> Result<Vec<Address>, Fault> {
     Ok(peers)
 }
 
-/// What is left of a body.
-pub(super) struct Body<'a>(&'a [u8]);
-
-impl<'a> Body<'a> {
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let (array, rest) = self.0.split_first_chunk::<N>().ok_or(Fault::Malformed)?;
-        self.0 = rest;
-        Ok(*array)
-    }
-
-    pub(super) fn u8(&mut self) -> Result<u8, Fault> {
-        self.array().map(u8::from_le_bytes)
-    }
-
-    pub(super) fn u16(&mut self) -> Result<u16, Fault> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    pub(super) fn u32(&mut self) -> Result<u32, Fault> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    pub(super) fn u64(&mut self) -> Result<u64, Fault> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    /// A text: its length in a u16, then its bytes.
-    pub(super) fn str(&mut self) -> Result<&'a [u8], Fault> {
-        let length = usize::from(self.u16()?);
-        let (text, rest) = self.0.split_at_checked(length).ok_or(Fault::Malformed)?;
-        self.0 = rest;
-        Ok(text)
-    }
-
-    fn end(&self) -> Result<(), Fault> {
-        if self.0.is_empty() { Ok(()) } else { Err(Fault::Malformed) }
-    }
-}
-
 /// Frames that wait to be sent, and a RECORDS frame at their end that can still grow.
 #[derive(Debug, Default)]
 pub(super) struct FrameWriter {
@@ -220,7 +182,7 @@ impl FrameWriter {
                     LinkKind::Pascal => 1,
                 });
                 bytes.extend_from_slice(&peer.port.to_le_bytes());
-                write_str(bytes, &peer.host.to_string());
+                write_str(bytes, peer.host.to_string().as_bytes());
             }
         });
     }
@@ -237,7 +199,7 @@ impl FrameWriter {
         let text = clean(text.as_bytes(), BYE_TEXT_BYTES_MAX);
         self.frame(kind::BYE, |bytes| {
             bytes.push(code.byte());
-            write_str(bytes, &text);
+            write_str(bytes, text.as_bytes());
         });
     }
 
@@ -313,12 +275,6 @@ fn whole_frames(bytes: &[u8]) -> usize {
         end = next;
     }
     if end == 0 { limit } else { end }
-}
-
-pub(super) fn write_str(bytes: &mut Vec<u8>, text: &str) {
-    let length = u16::try_from(text.len()).expect("texts on this link are cut far below 64 KiB");
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]
@@ -400,7 +356,7 @@ mod tests {
         {
             body.push(kind);
             body.extend(port.to_le_bytes());
-            write_str(&mut body, host);
+            write_str(&mut body, host.as_bytes());
         }
         let bytes = written(|out| out.frame(kind::PEERS, |bytes| bytes.extend(&body)));
         assert_eq!(parsed(&bytes), Frame::Peers(vec!["a.example:1".parse().unwrap()]));

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use nightjar_core::address::{Address, LinkKind};
 use nightjar_core::fault::Fault;
-use nightjar_core::item::{Batch, ByeCode, Control, Item, Repeat};
+use nightjar_core::item::{ByeCode, Control, Item};
 use nightjar_core::link::{Carries, NodeKey, PeerInfo};
-use nightjar_core::record::{Expiry, RecordRef};
+use nightjar_core::record::Expiry;
 use nightjar_core::time::{Mono, Now, Wall};
 
 use super::frame::{Frame, FrameWriter, Records};
 use super::{FEATURES, Open, SecureConfig, VERSION};
+use crate::intake::Intake;
 use crate::session::SessionEvent;
 
 /// Frames other than RECORDS that a peer may send in a minute. A node asks twice a minute whether the other is
@@ -32,7 +33,7 @@ pub(super) struct Inner {
     address: Address,
     stage: Stage,
     events: VecDeque<SessionEvent>,
-    batch: Batch,
+    intake: Intake,
     blamed_in_batch: bool,
     /// The beginning of a frame whose end has not come.
     partial: Vec<u8>,
@@ -64,12 +65,12 @@ enum Stage {
 impl Inner {
     pub(super) fn new(config: Arc<SecureConfig>, outbound: bool, address: Address, now: Mono) -> Self {
         Self {
+            intake: Intake::new(config.seen.clone()),
             config,
             outbound,
             address,
             stage: Stage::Handshake,
             events: VecDeque::new(),
-            batch: Batch::default(),
             blamed_in_batch: false,
             partial: Vec::new(),
             out: FrameWriter::default(),
@@ -293,51 +294,13 @@ impl Inner {
 
     fn take_records(&mut self, now: Wall, mut records: Records<'_>) -> Result<(), Fault> {
         while let Some((record, tag)) = records.next()? {
-            self.take_record(now, record, tag);
-        }
-        Ok(())
-    }
-
-    /// Looks at one record, the cheapest look first.
-    fn take_record(&mut self, now: Wall, record: RecordRef<'_>, tag: u16) {
-        let seen = &self.config.seen;
-        let trailer = record.trailer();
-        if let Some(stamp) = trailer {
-            let overdue_s = match stamp.expiry_at(now) {
-                Expiry::Alive => None,
-                Expiry::Past(s) | Expiry::TooFarAhead(s) => Some(s),
-            };
-            if let Some(overdue_s) = overdue_s {
-                // A plain text may happen to end as a trailer does, with any bytes for a date: it is no dated record.
-                if record.id_matches() {
-                    self.batch.expired += 1;
-                    if overdue_s >= EXPIRED_S_FORGIVEN && !self.blamed_in_batch {
-                        self.blamed_in_batch = true;
-                        self.events.push_back(SessionEvent::Fault(Fault::Expired));
-                    }
-                    return;
-                }
-            } else if seen.knows_dated(record.msg_id()) {
-                self.repeat(record, tag);
-                return;
+            let overdue_s = self.intake.take(now, record, tag);
+            if overdue_s.is_some_and(|s| s >= EXPIRED_S_FORGIVEN) && !self.blamed_in_batch {
+                self.blamed_in_batch = true;
+                self.events.push_back(SessionEvent::Fault(Fault::Expired));
             }
         }
-        if trailer.is_none() && seen.knows_plain(record) {
-            self.repeat(record, tag);
-            return;
-        }
-        let kept = record.to_record();
-        // It looked dated and is not.
-        if trailer.is_some() && kept.stamp().is_none() && seen.knows_plain(record) {
-            self.repeat(record, tag);
-            return;
-        }
-        self.batch.records.push((kept, tag));
-    }
-
-    fn repeat(&mut self, record: RecordRef<'_>, tag: u16) {
-        let digest = self.config.seen.digest(record);
-        self.batch.repeats.push(Repeat { msg_id: record.msg_id(), digest, tag });
+        Ok(())
     }
 
     fn tell(&mut self, control: Control) {
@@ -352,8 +315,8 @@ impl Inner {
     }
 
     fn give_batch(&mut self) {
-        if !self.batch.is_empty() {
-            self.events.push_back(SessionEvent::Records(std::mem::take(&mut self.batch)));
+        if let Some(batch) = self.intake.give() {
+            self.events.push_back(SessionEvent::Records(batch));
         }
         self.blamed_in_batch = false;
     }

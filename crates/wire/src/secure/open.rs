@@ -4,7 +4,7 @@
 use nightjar_core::fault::Fault;
 use nightjar_core::link::AGENT_BYTES_MAX;
 
-use super::frame::{Body, write_str};
+use crate::body::{Body, write_str};
 use crate::text::clean;
 
 /// The version of the inner protocol that is spoken here.
@@ -45,6 +45,6 @@ impl Open {
         bytes.extend_from_slice(&self.features.to_le_bytes());
         bytes.extend_from_slice(&self.listen_port.to_le_bytes());
         bytes.extend_from_slice(&self.wall_s.to_le_bytes());
-        write_str(bytes, &clean(self.agent.as_bytes(), AGENT_BYTES_MAX));
+        write_str(bytes, clean(self.agent.as_bytes(), AGENT_BYTES_MAX).as_bytes());
     }
 }
