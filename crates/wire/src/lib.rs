@@ -2,6 +2,7 @@
 
 mod body;
 mod intake;
+pub mod pascal;
 pub mod secure;
 pub mod session;
 mod text;

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{accepted, at, config, dated, dialled, item, records};
+use common::{accepted, at, config, dated, dialled, item, pascal, pascal_config, records};
 use nightjar_core::chain::AccountsAnswer;
 use nightjar_core::fault::Fault;
 use nightjar_core::item::{ByeCode, Control, Item, NoAnswer};
@@ -57,6 +57,7 @@ macro_rules! conforms {
 }
 
 conforms!(secure, || (Box::new(dialled(config(1))), Box::new(accepted(config(2)))));
+conforms!(pascal, || (Box::new(pascal(true, pascal_config(1))), Box::new(pascal(false, pascal_config(2)))));
 
 /// A pair on its own clock, which goes on to the next deadline when both are silent.
 struct Bench {

@@ -18,6 +18,8 @@ use nightjar_core::item::Item;
 use nightjar_core::record::{MsgId, Record, Target};
 use nightjar_core::seen::{SeenTable, SeenView};
 use nightjar_core::time::Now;
+use nightjar_pasc::key::{Curve, PrivateKey};
+use nightjar_wire::pascal::{Feature, PascalConfig, PascalSession};
 use nightjar_wire::secure::{NodeIdentity, SecureConfig, SecureSession};
 use nightjar_wire::session::{Session, SessionEvent};
 
@@ -62,6 +64,22 @@ pub fn dialled(config: SecureConfig) -> SecureSession {
 
 pub fn accepted(config: SecureConfig) -> SecureSession {
     SecureSession::new(Arc::new(config), false, address(), at(0))
+}
+
+pub fn pascal_key(seed: u8) -> PrivateKey {
+    PrivateKey::from_scalar(Curve::Secp256k1, &[seed; 32]).unwrap()
+}
+
+pub fn pascal_config(seed: u8) -> PascalConfig {
+    pascal_config_of(seed, Feature::HIDDEN, &Seen::new())
+}
+
+pub fn pascal_config_of(seed: u8, feature: Feature, seen: &Seen) -> PascalConfig {
+    PascalConfig::new(Network::Main, pascal_key(seed), feature, &format!("node {seed}"), seen.view())
+}
+
+pub fn pascal(outbound: bool, config: PascalConfig) -> PascalSession {
+    PascalSession::new(Arc::new(config), outbound, "pascal://192.0.2.7:4004".parse().unwrap(), at(0), [3; 32])
 }
 
 /// What came of running a pair until both are silent.
