@@ -73,6 +73,12 @@ impl LinkSet {
         self.0 >> link.slot & 1 == 1
     }
 
+    /// What is in this set, in the other, or in both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// What is in this set and not in the other.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {

@@ -102,7 +102,11 @@ impl AddressBook {
                 reason.clone_into(&mut entry.known.reason);
                 entry.known.clone()
             }
-            None => KnownAddress { banned_until: until, ..KnownAddress::new(address.clone(), reason) },
+            None => KnownAddress {
+                banned_until: until,
+                reason: reason.to_owned(),
+                ..KnownAddress::unknown(address.clone())
+            },
         };
         self.bans.insert(address.host.clone(), known);
         if self.bans.len() > bans_max
@@ -143,9 +147,9 @@ impl AddressBook {
 }
 
 impl KnownAddress {
-    /// An address of which nothing is remembered but a reason.
-    pub(super) fn new(address: Address, reason: &str) -> Self {
-        Self { address, reached: 0, tried: 0, failures: 0, banned_until: 0, reason: reason.to_owned() }
+    /// An address of which nothing is remembered.
+    pub fn unknown(address: Address) -> Self {
+        Self { address, reached: 0, tried: 0, failures: 0, banned_until: 0, reason: String::new() }
     }
 }
 
@@ -194,7 +198,7 @@ impl Router {
             let wanted = address.kind == LinkKind::Tls && (address.is_public() || !teller_is_public);
             if wanted && link.told < TOLD_PER_LINK_MAX && !self.book.entries.contains_key(&address) {
                 link.told += 1;
-                new.push(KnownAddress::new(address, ""));
+                new.push(KnownAddress::unknown(address));
             }
         }
         if !new.is_empty() {

@@ -386,8 +386,9 @@ impl Router {
     /// Tells a TLS peer addresses of others.
     pub(super) fn tell(&mut self, id: LinkId) {
         let Some(link) = self.links.get(id).filter(|link| !link.ending) else { return };
-        let asker = link.peer.address.clone();
-        let peers = self.sample(&asker);
+        let (asker, listens_on) = (link.peer.address.clone(), link.peer.listen_port);
+        let mut peers = self.sample(&asker);
+        peers.retain(|peer| peer.host != asker.host || (peer.port != asker.port && peer.port != listens_on));
         if !peers.is_empty() {
             let mut links = LinkSet::EMPTY;
             links.insert(id);
