@@ -2,7 +2,7 @@
 //!
 //! Two-choice, 8-way: an id lives in one of two lines of 64 bytes, as a 56-bit keyed fingerprint and an
 //! 8-bit epoch. The router alone writes; links look through a [`SeenView`] to drop repeats early. When both
-//! lines are full of ids that are still wanted, the oldest goes, and is counted. No bit of an id that an
+//! lines are full of ids that are still wanted, the oldest of the 16 goes, and is counted. No bit of an id that an
 //! attacker chooses decides where it lies: the key is random for each process.
 
 use std::hash::Hasher as _;
@@ -44,7 +44,10 @@ struct Shared {
 pub struct SeenTable {
     shared: Arc<Shared>,
     epoch_ms: u64,
-    epochs_passed: u64,
+    /// The epoch of the caller's clock when it was last told; `None` until then.
+    clock_epoch: Option<u64>,
+    /// Ids that are kept, by the epoch they were added in.
+    by_epoch: Box<[u64; 256]>,
     live: u64,
     evicted: u64,
 }
@@ -101,6 +104,20 @@ impl Shared {
         self.find(&place, epoch).is_some()
     }
 
+    /// Where a new id goes: a free slot of the emptier line, or, when both are full, that of the oldest id.
+    fn slot_for(&self, place: &Place, epoch: u8) -> &AtomicU64 {
+        let (first, second) = (self.line(place.first), self.line(place.second));
+        let free = |line: &[AtomicU64; LINE_SLOTS]| {
+            line.iter().filter(|slot| is_free(slot.load(Ordering::Relaxed), epoch)).count()
+        };
+        let emptier = if free(second) > free(first) { second } else { first };
+        let vacant = emptier.iter().find(|slot| is_free(slot.load(Ordering::Relaxed), epoch));
+        vacant.unwrap_or_else(|| {
+            let both = first.iter().chain(second);
+            both.max_by_key(|slot| age(slot.load(Ordering::Relaxed), epoch)).expect("a line has eight slots")
+        })
+    }
+
     fn find(&self, place: &Place, epoch: u8) -> Option<&AtomicU64> {
         [place.first, place.second].into_iter().flat_map(|index| self.line(index)).find(|slot| {
             let value = slot.load(Ordering::Relaxed);
@@ -122,28 +139,28 @@ impl SeenTable {
     pub fn new(bytes: usize, kept_ms: u64, key: [u8; 16]) -> Self {
         Self {
             shared: Arc::new(Shared::new(bytes, key)),
-            epoch_ms: (kept_ms / u64::from(EPOCHS_KEPT)).max(1),
-            epochs_passed: 0,
+            epoch_ms: kept_ms.div_ceil(u64::from(EPOCHS_KEPT)).max(1),
+            clock_epoch: None,
+            by_epoch: Box::new([0; 256]),
             live: 0,
             evicted: 0,
         }
     }
 
     /// Notes that it is `now`: forgets what is too old. Call it before a batch of additions.
+    ///
+    /// Ids age from the first call on, wherever the caller's clock begins.
     pub fn advance(&mut self, now: Mono) {
         let wanted = now.0 / self.epoch_ms;
-        // After a long sleep everything is stale: one round of cleaning is enough.
-        let steps = wanted.saturating_sub(self.epochs_passed);
-        if steps == 0 {
-            return;
-        }
-        if steps > u64::from(EPOCHS_KEPT) + CLEANING_EPOCHS as u64 {
+        let steps = self.clock_epoch.map_or(0, |epoch| wanted.saturating_sub(epoch));
+        // After a long sleep everything is stale, and an 8-bit epoch cannot count that far.
+        if steps > CLEANING_EPOCHS as u64 {
             self.clear();
         }
         for _ in 0..steps.min(CLEANING_EPOCHS as u64) {
             self.step();
         }
-        self.epochs_passed = wanted;
+        self.clock_epoch = self.clock_epoch.max(Some(wanted));
     }
 
     /// Whether the id is in it.
@@ -162,7 +179,7 @@ impl SeenTable {
         true
     }
 
-    /// Ids that are kept, about: what aged is taken off when its line is cleaned.
+    /// Ids that are kept.
     pub const fn live(&self) -> u64 {
         self.live
     }
@@ -190,45 +207,35 @@ impl SeenTable {
         }
         let epoch = self.shared.epoch.load(Ordering::Relaxed);
         let place = Place { first: index, second: index, fingerprint: entry.fingerprint & !0xff };
-        let value = place.fingerprint | u64::from(epoch.wrapping_sub(entry.age_epochs));
-        self.put(&place, epoch, value);
+        if self.shared.find(&place, epoch).is_none() {
+            let added = epoch.wrapping_sub(entry.age_epochs);
+            self.put(&place, epoch, place.fingerprint | u64::from(added));
+        }
     }
 
     fn put(&mut self, place: &Place, epoch: u8, value: u64) {
-        let free_slots = |index: usize| {
-            self.shared.line(index).iter().filter(|slot| is_free(slot.load(Ordering::Relaxed), epoch)).count()
-        };
-        let emptier = if free_slots(place.second) > free_slots(place.first) { place.second } else { place.first };
-        let line = self.shared.line(emptier);
-        // Free slots count as oldest of all.
-        let oldest = line
-            .iter()
-            .max_by_key(|slot| {
-                let value = slot.load(Ordering::Relaxed);
-                if is_free(value, epoch) { u8::MAX } else { age(value, epoch) }
-            })
-            .expect("a line has eight slots");
-        let before = oldest.load(Ordering::Relaxed);
+        let slot = self.shared.slot_for(place, epoch);
+        let before = slot.load(Ordering::Relaxed);
+        slot.store(value, Ordering::Relaxed);
         if !is_free(before, epoch) {
             self.evicted += 1;
-        } else if before == 0 {
-            self.live += 1;
+            self.live -= 1;
+            *self.added_in(before) -= 1;
         }
-        oldest.store(value, Ordering::Relaxed);
+        self.live += 1;
+        *self.added_in(value) += 1;
     }
 
     fn step(&mut self) {
         let epoch = self.shared.epoch.load(Ordering::Relaxed).wrapping_add(1);
         self.shared.epoch.store(epoch, Ordering::Relaxed);
+        let forgotten = epoch.wrapping_sub(EPOCHS_KEPT + 1);
+        self.live -= std::mem::take(self.added_in(u64::from(forgotten)));
         let part = self.shared.lines.len().div_ceil(CLEANING_EPOCHS);
         let turn = usize::from(epoch) % CLEANING_EPOCHS;
-        for line in self.shared.lines.iter().skip(turn * part).take(part) {
-            for slot in &line.0 {
-                let value = slot.load(Ordering::Relaxed);
-                if value != 0 && age(value, epoch) > EPOCHS_KEPT {
-                    slot.store(0, Ordering::Relaxed);
-                    self.live = self.live.saturating_sub(1);
-                }
+        for slot in self.shared.lines.iter().skip(turn * part).take(part).flat_map(|line| &line.0) {
+            if is_free(slot.load(Ordering::Relaxed), epoch) {
+                slot.store(0, Ordering::Relaxed);
             }
         }
     }
@@ -237,7 +244,13 @@ impl SeenTable {
         for slot in self.shared.lines.iter().flat_map(|line| &line.0) {
             slot.store(0, Ordering::Relaxed);
         }
+        self.by_epoch.fill(0);
         self.live = 0;
+    }
+
+    /// How many ids are kept of those added in the epoch that is in this slot's lowest 8 bits.
+    fn added_in(&mut self, value: u64) -> &mut u64 {
+        self.by_epoch.get_mut((value & 0xff) as usize).expect("there is a count for each of the 256 epochs")
     }
 }
 
