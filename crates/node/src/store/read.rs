@@ -1,0 +1,246 @@
+//! Reads: few connections of their own, each read one consistent look and bounded work. Never writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nightjar_core::record::{Record, Target};
+use nightjar_core::router::KnownAddress;
+use nightjar_core::time::Wall;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+use tokio::sync::Semaphore;
+
+use super::{ADDRESSES_MAX, LISTENS_MAX, ReadError, cost, schema};
+use crate::handle::ListenTo;
+use crate::message::{Content, Message, Page, Seq};
+
+/// Reads at one time: more would only wait for the same disk. Others wait their turn.
+const READS_MAX: usize = 4;
+/// A page is not filled beyond this, counted as the log counts: memory and answer stay small when texts are long.
+pub const PAGE_BYTES_MAX: u64 = 4 << 20;
+
+/// Connections for reads, opened when they are needed.
+pub(super) struct Readers {
+    path: PathBuf,
+    permits: Semaphore,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), permits: Semaphore::new(READS_MAX), idle: Mutex::default() }
+    }
+
+    /// Runs a read where it may block.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let closed = || ReadError("the store is closed: the node is shutting down, start it again".into());
+        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
+        let readers = Arc::clone(self);
+        let task = tokio::task::spawn_blocking(move || {
+            let run = || {
+                let mut connection = readers.pop().map_or_else(|| schema::open_to_read(&readers.path), Ok)?;
+                let answer = read(&mut connection)?;
+                // A connection on which a read failed is not used again.
+                readers.push(connection);
+                Ok(answer)
+            };
+            run().map_err(|error| ReadError(schema::problem(&readers.path, &error)))
+        });
+        task.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    pub(super) fn close(&self) {
+        self.permits.close();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn pop(&self) -> Option<Connection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn push(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.permits.is_closed() {
+            idle.push(connection);
+        }
+    }
+}
+
+/// One page. `targets` is sorted and without doubles; none = no filter.
+pub(super) fn page(
+    connection: &mut Connection,
+    since: Seq,
+    limit: usize,
+    targets: &[Target],
+) -> rusqlite::Result<Page> {
+    // One transaction: what is dropped or stored meanwhile does not come between first, last and the rows.
+    let look = connection.transaction()?;
+    let last = last_seq(&look)?;
+    let oldest: Option<i64> = look.query_row("SELECT min(seq) FROM message", [], |row| row.get(0))?;
+    let first = match oldest {
+        Some(seq) => seq.cast_unsigned(),
+        None if last == 0 => 0,
+        None => last + 1,
+    };
+    let mut page = Page { messages: Vec::new(), next: last, first };
+    if since >= last {
+        return Ok(page);
+    }
+    let wanted = if targets.is_empty() { None } else { Some(seqs_of_targets(&look, since, limit, targets)?) };
+    let mut bytes = 0;
+    let mut add = |page: &mut Page, message: Message| {
+        bytes += cost(&message.content);
+        page.messages.push(message);
+        bytes < PAGE_BYTES_MAX && page.messages.len() < limit
+    };
+    let mut ended = true;
+    if let Some(seqs) = wanted {
+        let mut one = look.prepare_cached(ONE_MESSAGE)?;
+        for seq in seqs {
+            let message = one.query_row(params![seq], message)?;
+            if !add(&mut page, message) {
+                ended = false;
+                break;
+            }
+        }
+    } else {
+        let mut behind = look.prepare_cached(MESSAGES_BEHIND)?;
+        let mut rows = behind.query(params![signed(since), signed(limit as u64)])?;
+        while let Some(row) = rows.next()? {
+            if !add(&mut page, message(row)?) {
+                ended = false;
+                break;
+            }
+        }
+    }
+    // The index knows of every message whether it passes, so all up to the last were looked at.
+    if let (false, Some(message)) = (ended, page.messages.last()) {
+        page.next = message.seq;
+    }
+    Ok(page)
+}
+
+/// The first seqs behind `since` of the messages to these targets.
+fn seqs_of_targets(
+    connection: &Connection,
+    since: Seq,
+    limit: usize,
+    targets: &[Target],
+) -> rusqlite::Result<Vec<i64>> {
+    let mut seqs = Vec::new();
+    let mut of_target = connection.prepare_cached(SEQS_OF_TARGET)?;
+    for target in targets {
+        let found = of_target.query_map(params![target.0, signed(since), signed(limit as u64)], |row| row.get(0))?;
+        for seq in found {
+            seqs.push(seq?);
+        }
+    }
+    seqs.sort_unstable();
+    seqs.truncate(limit);
+    Ok(seqs)
+}
+
+const MESSAGES_BEHIND: &str =
+    "SELECT seq, received_ms, own, name, record, peer, text FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+const ONE_MESSAGE: &str = "SELECT seq, received_ms, own, name, record, peer, text FROM message WHERE seq = ?1";
+const SEQS_OF_TARGET: &str = "SELECT seq FROM message WHERE target = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let content = match row.get_ref(4)?.as_blob_or_null()? {
+        Some(bytes) => {
+            let broken = |error| rusqlite::Error::FromSqlConversionFailure(4, Type::Blob, Box::new(error));
+            Content::Record(Record::parse(bytes).map_err(broken)?.0)
+        }
+        None => Content::Wallet { peer: row.get(5)?, text: row.get(6)? },
+    };
+    Ok(Message {
+        seq: row.get::<_, i64>(0)?.cast_unsigned(),
+        received: Wall(row.get::<_, i64>(1)?.cast_unsigned()),
+        own: row.get(2)?,
+        name: row.get(3)?,
+        content,
+    })
+}
+
+/// The last seq that was given.
+pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<Seq> {
+    connection.query_row("SELECT last_seq FROM log", [], |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
+}
+
+pub(super) fn listens(connection: &mut Connection) -> rusqlite::Result<Vec<ListenTo>> {
+    let mut statement = connection.prepare("SELECT typed, target FROM listen ORDER BY place LIMIT ?1")?;
+    let mut rows = statement.query(params![signed(LISTENS_MAX as u64)])?;
+    let mut listens = Vec::new();
+    while let Some(row) = rows.next()? {
+        let typed: Option<String> = row.get(0)?;
+        match typed.map(|typed| typed.parse()).transpose() {
+            Ok(Some(name)) => listens.push(ListenTo::Name(name)),
+            Ok(None) => listens.push(ListenTo::Target(Target(row.get(1)?))),
+            // Kept by a program that allowed other names. What it was stays in the file, not in the log.
+            Err(_) => tracing::warn!("a kept name is no name for this program: it is not listened to"),
+        }
+    }
+    Ok(listens)
+}
+
+pub(super) fn addresses(connection: &mut Connection) -> rusqlite::Result<Vec<KnownAddress>> {
+    let mut statement = connection.prepare(
+        "SELECT address, reached, tried, failures, banned_until, reason FROM address ORDER BY rowid LIMIT ?1",
+    )?;
+    let mut rows = statement.query(params![signed(ADDRESSES_MAX as u64)])?;
+    let mut known = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        match text.parse() {
+            Ok(address) => known.push(KnownAddress {
+                address,
+                reached: row.get(1)?,
+                tried: row.get(2)?,
+                failures: row.get(3)?,
+                banned_until: row.get(4)?,
+                reason: row.get(5)?,
+            }),
+            Err(error) => tracing::warn!("left out of the address book: {error}"),
+        }
+    }
+    Ok(known)
+}
+
+/// A number as SQLite has them; what is above its highest is its highest.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn every_read_of_the_log_goes_by_an_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = schema::open_to_write(&dir.path().join("nightjar.db")).unwrap();
+        let plan = |sql: &str, count: usize| -> String {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let rows = statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get(3)).unwrap();
+            rows.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
+        };
+        let by_target = "SEARCH message USING COVERING INDEX message_by_target (target=? AND rowid>?)";
+        assert_eq!(plan(SEQS_OF_TARGET, 3), by_target);
+        assert_eq!(plan(MESSAGES_BEHIND, 2), "SEARCH message USING INTEGER PRIMARY KEY (rowid>?)");
+        assert_eq!(plan(ONE_MESSAGE, 1), "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)");
+    }
+
+    #[test]
+    fn a_connection_for_reads_cannot_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nightjar.db");
+        let _writer = schema::open_to_write(&path).unwrap();
+        let error = schema::open_to_read(&path).unwrap().execute("DELETE FROM message", []).unwrap_err();
+        assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly));
+    }
+}

@@ -1,0 +1,370 @@
+//! The one writer: takes all that waits, commits once, tells the last seq, drops the oldest. Never gives a seq twice.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nightjar_core::record::Record;
+use nightjar_core::router::KnownAddress;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+
+use super::queue::{Order, Patience, PlacedOrder, Queue, Work};
+use super::read::{Readers, last_seq, signed};
+use super::{MESSAGE_BYTES_EXTRA, StoreLimits, WriteError, cost, schema};
+use crate::handle::ListenTo;
+use crate::message::{Content, NewMessage, Seq};
+
+/// Messages that one commit drops beyond those it adds: a log that is far over its limits (they were lowered) shrinks
+/// in slices between which new messages are stored.
+const DROP_SLICE: u64 = 4096;
+/// Free pages that are kept for what comes; more are given back to the disk.
+const FREE_PAGES_MAX: i64 = 4096;
+/// Pages given back in one go.
+const FREED_PAGES: i64 = 1024;
+/// How long a disk that failed is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often trouble is told at the most.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+pub(super) struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    limits: StoreLimits,
+    queue: Arc<Queue>,
+    readers: Arc<Readers>,
+    stored: watch::Sender<Seq>,
+    trouble: Trouble,
+}
+
+/// What was told of failures and of messages that did not fit.
+#[derive(Default)]
+struct Trouble {
+    failing: bool,
+    told_at: Option<Instant>,
+    told_not_stored: u64,
+}
+
+struct Committed {
+    last_seq: Seq,
+    /// Messages were dropped.
+    dropped: bool,
+    /// The log is still over its limits.
+    over: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: Connection,
+        path: &Path,
+        limits: StoreLimits,
+        queue: Arc<Queue>,
+        readers: Arc<Readers>,
+    ) -> rusqlite::Result<(Self, watch::Receiver<Seq>)> {
+        let (stored, receiver) = watch::channel(last_seq(&connection)?);
+        let (path, trouble) = (path.to_owned(), Trouble::default());
+        Ok((Self { connection, path, limits, queue, readers, stored, trouble }, receiver))
+    }
+
+    /// Writes until the queue is closed. When this returns all is on disk, or counted as not stored.
+    pub(super) fn run(mut self) {
+        let mut pending = Work::default();
+        // The first round looks whether the log is over limits that were lowered.
+        let mut patience = Patience::None;
+        loop {
+            let (later, closing) = self.queue.take(patience);
+            pending.extend(later);
+            let result = commit(&mut self.connection, self.limits, &pending);
+            let orders = std::mem::take(&mut pending.orders);
+            match result {
+                Ok(Committed { last_seq, dropped, over }) => {
+                    self.queue.release(&pending.messages);
+                    pending = Work::default();
+                    self.stored.send_if_modified(|seq| std::mem::replace(seq, last_seq) != last_seq);
+                    answer(orders, &Ok(()));
+                    self.tell_success();
+                    if dropped && !over {
+                        self.give_back_pages();
+                    }
+                    patience = if over { Patience::None } else { Patience::UntilWork };
+                }
+                Err(error) => {
+                    let problem = schema::problem(&self.path, &error);
+                    answer(orders, &Err(WriteError(problem.clone())));
+                    self.tell_failure(&problem);
+                    // Messages and addresses are tried again; new ones wait with them as long as there is room.
+                    patience = Patience::Pause(RETRY);
+                }
+            }
+            if closing {
+                break;
+            }
+        }
+        let lost = pending.messages.len() as u64;
+        if lost > 0 {
+            self.queue.count_not_stored(lost);
+            tracing::error!(messages = lost, "messages that waited for the disk are lost: the node ends");
+        }
+        // The last connection to close moves the write-ahead log into the file. `stored`, by which callers see the
+        // end, ends after it: then the file is whole and free.
+        let Self { connection, path, readers, stored, .. } = self;
+        readers.close();
+        if let Err((_, error)) = connection.close() {
+            tracing::warn!("{}", schema::problem(&path, &error));
+        }
+        drop(stored);
+    }
+
+    /// Gives some of the file's free pages back to the disk, when there are many.
+    fn give_back_pages(&self) {
+        let give = || {
+            let free: i64 = self.connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+            if free > FREE_PAGES_MAX {
+                let mut statement = self.connection.prepare(&format!("PRAGMA incremental_vacuum({FREED_PAGES})"))?;
+                let mut rows = statement.query([])?;
+                while rows.next()?.is_some() {}
+            }
+            Ok(())
+        };
+        // What was to be stored is stored: the next drop tries again.
+        if let Err(error) = give() {
+            tracing::debug!("free pages are kept: {}", schema::problem(&self.path, &error));
+        }
+    }
+
+    fn tell_success(&mut self) {
+        let not_stored = self.queue.not_stored();
+        if self.trouble.failing {
+            tracing::info!(not_stored, "the store works again");
+            self.trouble = Trouble { told_not_stored: not_stored, ..Trouble::default() };
+        } else if not_stored > self.trouble.told_not_stored && self.trouble.is_due() {
+            tracing::warn!(not_stored, "messages came faster than the disk takes them: some were not stored");
+            self.trouble.told_not_stored = not_stored;
+        }
+    }
+
+    fn tell_failure(&mut self, problem: &str) {
+        let began = !std::mem::replace(&mut self.trouble.failing, true);
+        if self.trouble.is_due() || began {
+            let not_stored = self.queue.not_stored();
+            tracing::error!(not_stored, "messages are not stored now: {problem}");
+            self.trouble.told_not_stored = not_stored;
+        }
+    }
+}
+
+impl Trouble {
+    fn is_due(&mut self) -> bool {
+        let due = self.told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY);
+        if due {
+            self.told_at = Some(Instant::now());
+        }
+        due
+    }
+}
+
+fn answer(orders: Vec<PlacedOrder>, result: &Result<(), WriteError>) {
+    for order in orders {
+        // Whoever gave up waiting needs no answer.
+        order.reply.send(result.clone()).ok();
+    }
+}
+
+/// Writes all of it, or nothing.
+fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusqlite::Result<Committed> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (before, mut bytes): (i64, i64) =
+        transaction.query_row("SELECT last_seq, bytes FROM log", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut last = before;
+    for message in &work.messages {
+        if insert(&transaction, last + 1, message)? {
+            last += 1;
+            bytes += signed(cost(&message.content));
+        }
+    }
+    for order in &work.orders {
+        carry_out(&transaction, &order.order)?;
+    }
+    if let Some(known) = &work.addresses {
+        replace_addresses(&transaction, known)?;
+    }
+    let slice = DROP_SLICE.saturating_add((last - before).cast_unsigned());
+    let (dropped, over) = drop_oldest(&transaction, limits, last, &mut bytes, slice)?;
+    let changed = last > before || dropped || !work.orders.is_empty() || work.addresses.is_some();
+    if changed {
+        transaction.execute("UPDATE log SET last_seq = ?1, bytes = ?2", params![last, bytes])?;
+        transaction.commit()?;
+    } else {
+        transaction.rollback()?;
+    }
+    Ok(Committed { last_seq: last.cast_unsigned(), dropped, over })
+}
+
+/// `false` when the record is there already.
+fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusqlite::Result<bool> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO message (seq, received_ms, own, name, target, identity, record, peer, text)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (identity) DO NOTHING",
+    )?;
+    let received = signed(message.received.0);
+    let inserted = match &message.content {
+        Content::Record(record) => {
+            let (target, identity) = (record.target().0, identity(record));
+            statement.execute(params![
+                seq,
+                received,
+                message.own,
+                message.name,
+                target,
+                identity,
+                record.bytes(),
+                None::<&str>,
+                None::<&[u8]>
+            ])?
+        }
+        Content::Wallet { peer, text } => {
+            let none = None::<&[u8]>;
+            statement.execute(params![seq, received, message.own, message.name, none, none, none, peer, text])?
+        }
+    };
+    Ok(inserted > 0)
+}
+
+/// What two records that are the same have in common: the id of a dated one is made of all its bytes; that of a
+/// plain one is whatever its sender wrote there.
+fn identity(record: &Record) -> Vec<u8> {
+    match record.stamp() {
+        Some(_) => record.msg_id().0.to_vec(),
+        None => Sha256::digest(record.bytes()).to_vec(),
+    }
+}
+
+fn carry_out(transaction: &Transaction<'_>, order: &Order) -> rusqlite::Result<()> {
+    match order {
+        Order::KeepListen(ListenTo::Name(name)) => {
+            transaction.execute("INSERT INTO listen (typed) VALUES (?1) ON CONFLICT DO NOTHING", [name.typed()])
+        }
+        Order::KeepListen(ListenTo::Target(target)) => {
+            transaction.execute("INSERT INTO listen (target) VALUES (?1) ON CONFLICT DO NOTHING", [target.0])
+        }
+        Order::DropListen(ListenTo::Name(name)) => {
+            transaction.execute("DELETE FROM listen WHERE typed = ?1", [name.typed()])
+        }
+        Order::DropListen(ListenTo::Target(target)) => {
+            transaction.execute("DELETE FROM listen WHERE target = ?1", [target.0])
+        }
+    }
+    .map(drop)
+}
+
+fn replace_addresses(transaction: &Transaction<'_>, known: &[KnownAddress]) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM address", [])?;
+    let mut statement = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO address (address, reached, tried, failures, banned_until, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for entry in known {
+        let KnownAddress { address, reached, tried, failures, banned_until, reason } = entry;
+        statement.execute(params![address.to_string(), reached, tried, failures, banned_until, reason])?;
+    }
+    Ok(())
+}
+
+/// Drops the oldest messages until the log is within its limits, `slice` of them at the most. Says whether it
+/// dropped any, and whether there are still too many.
+fn drop_oldest(
+    transaction: &Transaction<'_>,
+    limits: StoreLimits,
+    last: i64,
+    bytes: &mut i64,
+    slice: u64,
+) -> rusqlite::Result<(bool, bool)> {
+    let first: Option<i64> = transaction.query_row("SELECT min(seq) FROM message", [], |row| row.get(0))?;
+    let Some(first) = first else { return Ok((false, false)) };
+    // Without gaps, first and last tell how many there are.
+    let mut messages = (last - first + 1).cast_unsigned();
+    let is_over = |messages: u64, bytes: i64| messages > limits.messages_max || bytes > signed(limits.bytes_max);
+    if !is_over(messages, *bytes) {
+        return Ok((false, false));
+    }
+    let mut oldest = transaction
+        .prepare_cached("SELECT seq, coalesce(length(record), length(text)) FROM message ORDER BY seq LIMIT ?1")?;
+    let mut rows = oldest.query([signed(slice)])?;
+    let mut drop_to = None;
+    while is_over(messages, *bytes)
+        && let Some(row) = rows.next()?
+    {
+        drop_to = Some(row.get::<_, i64>(0)?);
+        *bytes -= row.get::<_, i64>(1)? + signed(MESSAGE_BYTES_EXTRA);
+        messages -= 1;
+    }
+    transaction.execute("DELETE FROM message WHERE seq <= ?1", [drop_to])?;
+    Ok((drop_to.is_some(), is_over(messages, *bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use nightjar_core::time::Wall;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_stores_nothing_of_a_batch_and_all_of_it_when_there_is_room_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nightjar.db");
+        let mut connection = schema::open_to_write(&path).unwrap();
+        let text = |bytes: usize| NewMessage {
+            received: Wall(1),
+            own: false,
+            name: None,
+            content: Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; bytes] },
+        };
+        let limits = StoreLimits::default();
+        let fits = Work { messages: vec![text(1)], ..Work::default() };
+        commit(&mut connection, limits, &fits).unwrap();
+
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let full = |connection: &Connection, pages: i64| {
+            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        full(&connection, pages + 1);
+        let too_much = Work { messages: vec![text(1), text(1 << 20)], ..Work::default() };
+        let error = commit(&mut connection, limits, &too_much).err().unwrap();
+        let problem = schema::problem(&path, &error);
+        assert!(problem.ends_with("disk is full: make room on the disk"), "{problem}");
+        assert_eq!(last_seq(&connection).unwrap(), 1);
+
+        full(&connection, 1 << 20);
+        let done = commit(&mut connection, limits, &too_much).unwrap();
+        assert_eq!(done.last_seq, 3);
+        let rows: i64 = connection.query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 3);
+    }
+
+    #[test]
+    fn room_of_dropped_messages_goes_back_to_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nightjar.db");
+        let connection = schema::open_to_write(&path).unwrap();
+        let vacuum: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0)).unwrap();
+        assert_eq!(vacuum, 2, "incremental");
+        let (queue, readers) = (Arc::new(Queue::default()), Arc::new(Readers::new(&path)));
+        let (mut writer, _stored) = Writer::new(connection, &path, StoreLimits::default(), queue, readers).unwrap();
+        let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; 8 << 20] };
+        let message = NewMessage { received: Wall(1), own: false, name: None, content };
+        let work = Work { messages: vec![message; 4], ..Work::default() };
+        commit(&mut writer.connection, StoreLimits::default(), &work).unwrap();
+        let none = StoreLimits { messages_max: 1, bytes_max: 1 };
+        commit(&mut writer.connection, none, &Work::default()).unwrap();
+        let free = |writer: &Writer| -> i64 {
+            writer.connection.pragma_query_value(None, "freelist_count", |row| row.get(0)).unwrap()
+        };
+        let before = free(&writer);
+        assert!(before > FREE_PAGES_MAX);
+        writer.give_back_pages();
+        assert_eq!(free(&writer), before - FREED_PAGES);
+    }
+}

@@ -1,0 +1,180 @@
+//! The file: its versions, its troubles, what is kept beside the log, and how a store ends.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test may fail loudly")]
+
+mod store_common;
+
+use std::path::{Path, PathBuf};
+
+use nightjar_core::router::KnownAddress;
+use nightjar_node::handle::ListenTo;
+use nightjar_node::message::Filter;
+use nightjar_node::store::{OpenError, Store, VERSION};
+use rusqlite::Connection;
+use store_common::{NO_LIMITS, all, dated, new, page, seqs, stored, target, wallet};
+use tempfile::TempDir;
+
+fn file(dir: &TempDir) -> PathBuf {
+    dir.path().join("nightjar.db")
+}
+
+fn open(path: &Path) -> Store {
+    Store::open(path, NO_LIMITS).unwrap()
+}
+
+fn known(address: &str, reason: &str) -> KnownAddress {
+    KnownAddress {
+        address: address.parse().unwrap(),
+        reached: 1,
+        tried: u32::MAX,
+        failures: 3,
+        banned_until: 4,
+        reason: reason.into(),
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_a_later_version_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    open(&path).close().await;
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = Store::open(&path, NO_LIMITS).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("store {path:?} is version 7, this program knows {VERSION}: update it, or choose another data_dir")
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (a); PRAGMA user_version = 1;").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert_eq!(Store::open(&path, NO_LIMITS).unwrap_err(), OpenError::Foreign(path.clone()));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_says_why_and_what_to_do_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let no_folder = dir.path().join("nowhere").join("nightjar.db");
+    let error = Store::open(&no_folder, NO_LIMITS).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("store {no_folder:?}: unable to open database file: make the ")), "{error}");
+    std::fs::write(
+        &path,
+        b"this is no database, and it is longer than a header of one hundred bytes, which is as long as they are",
+    )
+    .unwrap();
+    let error = Store::open(&path, NO_LIMITS).unwrap_err().to_string();
+    assert!(error.contains("not a database") && error.contains("move the file away"), "{error}");
+    assert!(!error.contains('\n'));
+}
+
+#[tokio::test]
+async fn listenings_are_kept_over_restarts_once_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let name = |text: &str| ListenTo::Name(text.parse().unwrap());
+    let store = open(&path);
+    for what in [name("#Demo"), ListenTo::Target(target(7)), name("@Nightraven"), name("1234"), name("#Demo")] {
+        store.keep_listen(what).await.unwrap();
+    }
+    store.close().await;
+    let store = open(&path);
+    let kept = [name("#Demo"), ListenTo::Target(target(7)), name("Nightraven"), name("1234")];
+    assert_eq!(store.listens().await.unwrap(), kept);
+    // Another spelling is another listening: it has a target of its own.
+    store.drop_listen(name("#demo")).await.unwrap();
+    store.drop_listen(ListenTo::Target(target(7))).await.unwrap();
+    store.drop_listen(name("1234")).await.unwrap();
+    assert_eq!(store.listens().await.unwrap(), [name("#Demo"), name("Nightraven")]);
+}
+
+#[tokio::test]
+async fn the_address_book_is_replaced_as_a_whole_and_kept_over_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let store = open(&path);
+    store.save_addresses(vec![known("192.0.2.1:1", "old"), known("192.0.2.2:2", "old")]);
+    let book = vec![known("pascal://node.example:4004", "refused"), known("[2001:db8::7]:4038", "")];
+    store.save_addresses(book.clone());
+    store.close().await;
+    let store = open(&path);
+    assert_eq!(store.addresses().await.unwrap(), book);
+    store.save_addresses(vec![]);
+    store.close().await;
+    assert_eq!(open(&path).addresses().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn closing_writes_what_was_handed_over_and_ends_every_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let store = open(&path);
+    let mut follower = store.stored();
+    page(&store, 0, 1).await;
+    store.append((1..=10_000).map(|number| new(dated(1, number))).collect());
+    store.close().await;
+    store.close().await;
+    assert_eq!(*follower.borrow_and_update(), 10_000);
+    follower.changed().await.unwrap_err();
+    assert!(!dir.path().join("nightjar.db-wal").exists(), "nothing is left beside the file");
+
+    store.append(vec![new(dated(1, 1))]);
+    store.save_addresses(vec![]);
+    assert_eq!(store.not_stored(), 1);
+    let closed = "the store is closed: the node is shutting down, start it again";
+    assert_eq!(store.messages(0, 1, &Filter::default()).await.unwrap_err().to_string(), closed);
+    assert_eq!(store.keep_listen(ListenTo::Target(target(1))).await.unwrap_err().to_string(), closed);
+}
+
+#[tokio::test]
+async fn a_store_that_is_dropped_writes_what_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let store = open(&path);
+    let mut follower = store.stored();
+    store.append(vec![wallet(b"last words")]);
+    drop(store);
+    while follower.changed().await.is_ok() {}
+    assert_eq!(*open(&path).stored().borrow(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_waited_for_and_nothing_is_lost_or_doubled() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let store = open(&path);
+    store.append(vec![wallet(b"one")]);
+    stored(&store, 1).await;
+
+    let mut other = Connection::open(&path).unwrap();
+    let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    store.append(vec![wallet(b"two")]);
+    let error = store.keep_listen(ListenTo::Target(target(1))).await.unwrap_err().to_string();
+    assert!(error.contains("another program holds the file"), "{error}");
+    store.append(vec![wallet(b"three")]);
+    assert_eq!(page(&store, 0, 10).await.messages.len(), 1, "reads go on");
+    lock.rollback().unwrap();
+
+    stored(&store, 3).await;
+    assert_eq!(seqs(&all(&store).await), [1, 2, 3]);
+    assert_eq!(store.not_stored(), 0);
+    store.keep_listen(ListenTo::Target(target(1))).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_dead_disk_did_not_take_is_counted_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let store = open(&path);
+    let mut other = Connection::open(&path).unwrap();
+    let _lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    store.append(vec![wallet(b"one"), wallet(b"two")]);
+    store.close().await;
+    assert_eq!(store.not_stored(), 2);
+}
