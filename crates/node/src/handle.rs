@@ -78,6 +78,16 @@ pub enum ListenTo {
     Target(Target),
 }
 
+impl ListenTo {
+    /// The targets that are meant.
+    pub fn targets(&self) -> Vec<Target> {
+        match self {
+            Self::Name(name) => name.targets(),
+            Self::Target(target) => vec![*target],
+        }
+    }
+}
+
 /// A wish to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenWish {
@@ -248,13 +258,7 @@ impl Handle {
     }
 
     /// Messages behind `since`, oldest first. If there is none yet it waits up to `wait` for one.
-    pub async fn messages(
-        &self,
-        since: Seq,
-        limit: usize,
-        filter: &Filter,
-        wait: Duration,
-    ) -> Result<Page, ReadError> {
+    pub async fn messages(&self, since: Seq, limit: usize, filter: &Filter, wait: Duration) -> Result<Page, ReadError> {
         let mut stored = self.store.stored();
         let until = tokio::time::Instant::now() + wait;
         let mut since = since;
@@ -347,7 +351,7 @@ pub struct Connection {
     pub link: u64,
     /// Who is at the other end.
     pub peer: nightjar_core::link::PeerInfo,
-    /// Since when, in seconds of the node's uptime.
+    /// For how long it has been open, in seconds.
     pub open_s: u64,
     /// What was counted on it.
     pub counters: nightjar_core::router::LinkCounters,

@@ -1,5 +1,11 @@
 //! What does: the one loop, links to peers, store, keys and configuration of a Nightjar node.
 
 pub mod clock;
+pub mod config;
+pub mod data_dir;
+pub mod engine;
+pub mod handle;
 pub mod link;
 pub mod message;
+mod private_file;
+pub mod store;

@@ -1,0 +1,495 @@
+//! The loop itself. All reports that wait are taken before what came of them goes out, so that nothing is done per
+//! record that can be done per batch.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use nightjar_core::address::LinkKind;
+use nightjar_core::item::{ByeCode, Control, Item};
+use nightjar_core::link::{LINKS_MAX, LinkId, LinkSet, PeerInfo};
+use nightjar_core::record::{Record, Target};
+use nightjar_core::router::{AddressSource, Closed, Input, KnownAddress, Output, Report, Router};
+use nightjar_core::time::{Mono, Now};
+use nightjar_wire::pascal::WALLET_TEXT_BYTES_MAX;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng as _;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep_until, timeout};
+
+use super::asks::{ASKED_MAX, Asks, RANGE, range_around};
+use super::listens::{Change, Listens};
+use super::{STOP_MS_MAX, draft, ms};
+use crate::clock::Clock;
+use crate::handle::{
+    Connection, LEASE_S_MAX, ListenError, ListenTo, ListenWish, Listening, PendingAnswer, PublishError, Request,
+    Status, WalletError,
+};
+use crate::link::{Admission, LinkReport, Links, Outbox};
+use crate::message::{Content, Draft, NewMessage, Receipt};
+use crate::store::Store;
+
+/// Reports taken in one go.
+const REPORTS_AT_ONCE: usize = 64;
+/// What front ends see of the node is at most so old, when something happened.
+const STATUS_MS: u64 = 500;
+
+pub(super) struct Engine {
+    router: Router,
+    links: Links,
+    listens: Listens,
+    asks: Asks,
+    store: Store,
+    clock: Clock,
+    chance: ChaCha20Rng,
+    status: watch::Sender<Arc<Status>>,
+    status_due: Option<Mono>,
+    budgets: bool,
+    began: Mono,
+    /// By slot.
+    outboxes: Vec<Option<(LinkId, Outbox)>>,
+    /// By slot: what goes out when all that waited was taken.
+    outgoing: Vec<Vec<Item>>,
+    /// The slots for which something goes out.
+    filled: LinkSet,
+    hits: Vec<NewMessage>,
+    /// What is being published just now, and to how many links it went.
+    publishing: Option<usize>,
+}
+
+impl Engine {
+    #[expect(clippy::too_many_arguments, reason = "what a node is made of, handed over once")]
+    pub(super) fn new(
+        router: Router,
+        links: Links,
+        listens: Listens,
+        store: Store,
+        clock: Clock,
+        chance: ChaCha20Rng,
+        status: watch::Sender<Arc<Status>>,
+        budgets: bool,
+    ) -> Self {
+        let began = clock.now().mono;
+        Self {
+            router,
+            links,
+            listens,
+            asks: Asks::default(),
+            store,
+            clock,
+            chance,
+            status,
+            status_due: Some(began),
+            budgets,
+            began,
+            outboxes: std::iter::repeat_with(|| None).take(LINKS_MAX).collect(),
+            outgoing: std::iter::repeat_with(Vec::new).take(LINKS_MAX).collect(),
+            filled: LinkSet::EMPTY,
+            hits: Vec::new(),
+            publishing: None,
+        }
+    }
+
+    /// Runs until `stop` says so or its sender is gone.
+    pub(super) async fn run(
+        mut self,
+        mut reports: mpsc::Receiver<LinkReport>,
+        mut requests: mpsc::Receiver<Request>,
+        mut stop: watch::Receiver<()>,
+    ) {
+        let mut taken = Vec::with_capacity(REPORTS_AT_ONCE);
+        self.do_outputs(self.clock.now());
+        loop {
+            self.flush();
+            let due = self.due();
+            tokio::select! {
+                _ = reports.recv_many(&mut taken, REPORTS_AT_ONCE) => {
+                    for report in taken.drain(..) {
+                        self.report(report);
+                    }
+                }
+                Some(request) = requests.recv() => self.request(request),
+                () = self.until(due) => {}
+                _ = stop.changed() => break,
+            }
+            self.tick();
+        }
+        self.end(reports).await;
+    }
+
+    fn due(&self) -> Option<Mono> {
+        [self.router.deadline(), self.listens.due(), self.status_due].into_iter().flatten().min()
+    }
+
+    async fn until(&self, due: Option<Mono>) {
+        match due {
+            Some(due) => sleep_until(self.clock.instant(due)).await,
+            None => pending().await,
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        if self.router.deadline().is_some_and(|due| due <= now.mono) {
+            self.handle(now, Input::Tick);
+        }
+        if self.listens.due().is_some_and(|due| due <= now.mono) {
+            let change = self.listens.expire(now.mono);
+            self.listen(now, change);
+        }
+        if self.status_due.is_some_and(|due| due <= now.mono) {
+            self.status_due = None;
+            self.status.send_replace(Arc::new(self.look(now)));
+        } else {
+            self.status_due.get_or_insert(now.mono + STATUS_MS);
+        }
+    }
+
+    fn report(&mut self, report: LinkReport) {
+        let now = self.clock.now();
+        match report {
+            LinkReport::Records { link, batch } => {
+                self.handle(now, Input::Received { link, how: nightjar_core::item::How::Flooded, batch });
+            }
+            LinkReport::Opened { link, peer } => {
+                tracing::info!(%link, peer = %peer.address, agent = peer.agent, "a link is open");
+                self.handle(now, Input::Connected { link, peer });
+            }
+            LinkReport::Accepted { peer, outbox, admit } => self.accepted(now, peer, outbox, admit),
+            LinkReport::Control { link, control } => self.control(now, link, control),
+            LinkReport::Fault { link, fault } => {
+                tracing::debug!(%link, fault = fault.name(), "a peer {fault}");
+                self.handle(now, Input::Faulted { link, fault });
+            }
+            LinkReport::Closed { link, why } => self.closed(now, link, why),
+        }
+    }
+
+    fn accepted(&mut self, now: Now, peer: PeerInfo, outbox: Outbox, admit: oneshot::Sender<Admission>) {
+        let link = match self.router.admit(now, &peer) {
+            Ok(link) => link,
+            Err(refusal) => {
+                tracing::debug!(peer = %peer.address, why = %refusal.code, "a connection is refused");
+                let refused = Admission::Refused { peers: refusal.peers, code: refusal.code, text: refusal.text };
+                // It may have gone by itself.
+                return admit.send(refused).unwrap_or_default();
+            }
+        };
+        self.put_outbox(link, outbox);
+        if admit.send(Admission::Welcome(link)).is_ok() {
+            tracing::info!(%link, peer = %peer.address, agent = peer.agent, "a link is open");
+            self.handle(now, Input::Connected { link, peer });
+        } else {
+            self.closed(now, link, Closed::ByPeer { code: None, text: String::new() });
+        }
+    }
+
+    fn closed(&mut self, now: Now, link: LinkId, why: Closed) {
+        tracing::debug!(%link, ?why, "a link is gone");
+        if let Some(place) = self.outboxes.get_mut(link.slot())
+            && place.as_ref().is_some_and(|(id, _)| *id == link)
+        {
+            *place = None;
+            self.outgoing_of(link.slot()).clear();
+            self.filled.remove(link);
+        }
+        self.asks.forget(link);
+        self.handle(now, Input::Disconnected { link, why });
+    }
+
+    fn control(&mut self, now: Now, link: LinkId, control: Control) {
+        match control {
+            Control::Wallet { text } => {
+                if let Some(peer) = self.peer(link).map(|peer| peer.address.clone()) {
+                    let peer = format!("{}:{}", peer.host, peer.port);
+                    let content = Content::Wallet { peer, text };
+                    self.hits.push(NewMessage { received: now.wall, own: false, name: None, content });
+                }
+            }
+            Control::Accounts { question, answer } => self.asks.answered(link, question, answer),
+            control => self.handle(now, Input::Control { link, control }),
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        let now = self.clock.now();
+        // Whoever asked may have gone: then nobody reads the answer.
+        match request {
+            Request::Publish { drafts, reply } => {
+                let receipts = self.publish(now, &drafts);
+                // "Sent" is said when it is on its way.
+                self.flush();
+                reply.send(receipts).unwrap_or_default();
+            }
+            Request::AddPeer { address, reply } => {
+                let is_new = !self.router.is_users(&address);
+                tracing::info!(peer = %address, "the user adds a peer");
+                let known = vec![KnownAddress::unknown(address)];
+                self.handle(now, Input::Addresses { source: AddressSource::User, known });
+                reply.send(is_new).unwrap_or_default();
+            }
+            Request::Listen { wish, reply } => self.begin_to_listen(now, wish, reply),
+            Request::Unlisten { what, lease, reply } => self.end_to_listen(now, &what, lease, reply),
+            Request::Listens { reply } => reply.send(self.listens.list()).unwrap_or_default(),
+            Request::AskAccount { number, reply } => reply.send(self.ask(number)).unwrap_or_default(),
+            Request::SendWallet { peer, text, reply } => {
+                reply.send(self.send_wallet(now, &peer.to_string(), peer, text)).unwrap_or_default();
+            }
+        }
+    }
+
+    fn publish(&mut self, now: Now, drafts: &[Draft]) -> Result<Vec<Receipt>, PublishError> {
+        let records: Result<Vec<_>, _> =
+            drafts.iter().map(|draft| draft::record(draft, now.wall, &mut self.chance)).collect();
+        Ok(records?.into_iter().map(|record| self.publish_record(now, record)).collect())
+    }
+
+    fn publish_record(&mut self, now: Now, record: Record) -> Receipt {
+        let (msg_id, target) = (record.msg_id(), record.target());
+        let expiry = record.stamp().map(|stamp| stamp.expiry);
+        self.publishing = Some(0);
+        self.handle(now, Input::Publish { record });
+        let peers = self.publishing.take().unwrap_or_default();
+        Receipt { msg_id, target, expiry, peers }
+    }
+
+    fn begin_to_listen(&mut self, now: Now, wish: ListenWish, reply: oneshot::Sender<Result<Listening, ListenError>>) {
+        let ListenWish { to, lease_s, lease } = wish;
+        let result = match lease_s {
+            Some(lease_s) if !(1..=LEASE_S_MAX).contains(&lease_s) => Err(ListenError::Lease(lease_s)),
+            Some(lease_s) => self
+                .listens
+                .lease(to.clone(), lease, now.mono + u64::from(lease_s) * 1000)
+                .map(|(change, number)| (change, Some(number))),
+            None => self.listens.keep(to.clone()).map(|change| (change, None)),
+        };
+        let (change, lease) = match result {
+            Ok(granted) => granted,
+            Err(error) => return reply.send(Err(error)).unwrap_or_default(),
+        };
+        self.listen(now, change);
+        let listening = Listening { targets: to.targets(), lease };
+        if lease.is_some() {
+            return reply.send(Ok(listening)).unwrap_or_default();
+        }
+        // The flood does not wait for the disk; who asked does.
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let kept = store.keep_listen(to).await.map_err(|error| ListenError::Store(error.to_string()));
+            reply.send(kept.map(|()| listening)).unwrap_or_default();
+        });
+    }
+
+    fn end_to_listen(&mut self, now: Now, what: &ListenTo, lease: Option<u64>, reply: oneshot::Sender<bool>) {
+        let Some((change, forget)) = self.listens.end(what, lease) else {
+            return reply.send(false).unwrap_or_default();
+        };
+        self.listen(now, change);
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            for what in forget {
+                if let Err(error) = store.drop_listen(what).await {
+                    tracing::warn!(%error, "a name that is not listened to any more will be again after a restart");
+                }
+            }
+            reply.send(true).unwrap_or_default();
+        });
+    }
+
+    fn listen(&mut self, now: Now, change: Change) {
+        let on = change.on.into_iter().map(|target| (target, true));
+        let all: Vec<(Target, bool)> = on.chain(change.off.into_iter().map(|target| (target, false))).collect();
+        for (target, on) in all {
+            self.handle(now, Input::Listen { target, on });
+        }
+    }
+
+    fn ask(&mut self, number: u32) -> Vec<PendingAnswer> {
+        let before = self.chance.next_u32() % RANGE;
+        let (first, count) = range_around(number, before);
+        let pascal = |(link, peer, ..): &(LinkId, &PeerInfo, _, _)| {
+            (peer.kind == LinkKind::Pascal).then(|| (*link, peer.address.to_string(), peer.agent.clone()))
+        };
+        let peers: Vec<_> = self.router.open_links().filter_map(|link| pascal(&link)).take(ASKED_MAX).collect();
+        let mut pending = Vec::with_capacity(peers.len());
+        for (link, peer, agent) in peers {
+            let (question, answer) = self.asks.ask(link);
+            self.push(link, Item::Control(Control::AskAccounts { question, first, count }));
+            pending.push(PendingAnswer { peer, agent, answer });
+        }
+        pending
+    }
+
+    fn send_wallet(
+        &mut self,
+        now: Now,
+        shown: &str,
+        peer: std::net::SocketAddr,
+        text: String,
+    ) -> Result<(), WalletError> {
+        let is_meant = |(_, info, ..): &(LinkId, &PeerInfo, _, _)| {
+            info.kind == LinkKind::Pascal
+                && info.address.port == peer.port()
+                && info.address.host == nightjar_core::address::Host::Ip(peer.ip().to_canonical())
+        };
+        let Some((link, ..)) = self.router.open_links().find(is_meant) else {
+            return Err(WalletError::NotConnected(peer));
+        };
+        if text.len() > WALLET_TEXT_BYTES_MAX {
+            return Err(WalletError::TooLong { have: text.len(), limit: WALLET_TEXT_BYTES_MAX });
+        }
+        if !self.asks.may_text(link, now.mono) {
+            return Err(WalletError::Busy);
+        }
+        let text = text.into_bytes();
+        self.push(link, Item::Control(Control::Wallet { text: text.clone() }));
+        let content = Content::Wallet { peer: shown.to_owned(), text };
+        self.hits.push(NewMessage { received: now.wall, own: true, name: None, content });
+        Ok(())
+    }
+
+    fn handle(&mut self, now: Now, input: Input) {
+        self.router.handle(now, input);
+        self.do_outputs(now);
+    }
+
+    fn do_outputs(&mut self, now: Now) {
+        while let Some(output) = self.router.poll() {
+            match output {
+                Output::Send { links, item } => {
+                    if let (Some(peers), Item::Record { .. }) = (&mut self.publishing, &item) {
+                        *peers += links.len();
+                    }
+                    self.filled = self.filled.with(links);
+                    for slot in links.slots() {
+                        self.outgoing_of(slot).push(item.clone());
+                    }
+                }
+                Output::Deliver(record) => {
+                    let name = self.listens.name_of(record.target());
+                    let own = self.publishing.is_some();
+                    self.hits.push(NewMessage { received: now.wall, own, name, content: Content::Record(record) });
+                }
+                Output::Connect { link, address } => {
+                    tracing::debug!(%link, peer = %address, "dialling");
+                    let outbox = self.links.dial(link, address);
+                    self.put_outbox(link, outbox);
+                }
+                Output::Disconnect { link, code, text } => {
+                    tracing::debug!(%link, why = %code, "ending a link");
+                    // What was to be sent before goes out first.
+                    self.flush_link(link.slot());
+                    if let Some((_, outbox)) = self.outbox(link.slot()).filter(|(id, _)| *id == link) {
+                        outbox.end(code, &text);
+                    }
+                }
+                Output::Addresses(known) => self.store.save_addresses(known),
+                Output::Report(report) => say(&report),
+            }
+        }
+    }
+
+    /// Puts one item behind those for a link.
+    fn push(&mut self, link: LinkId, item: Item) {
+        self.outgoing_of(link.slot()).push(item);
+        self.filled.insert(link);
+    }
+
+    /// Hands out what was gathered: to the links first, then to the writer.
+    fn flush(&mut self) {
+        while !self.filled.is_empty() {
+            for slot in std::mem::take(&mut self.filled).slots() {
+                self.flush_link(slot);
+            }
+        }
+        if !self.hits.is_empty() {
+            self.store.append(std::mem::take(&mut self.hits));
+        }
+    }
+
+    fn flush_link(&mut self, slot: usize) {
+        let mut items = std::mem::take(self.outgoing_of(slot));
+        let Some((link, outbox)) = self.outbox(slot) else { return };
+        let (link, dropped) = (*link, outbox.push_all(&mut items));
+        // The vector is empty now and keeps its room.
+        *self.outgoing_of(slot) = items;
+        if dropped > 0 {
+            self.handle(self.clock.now(), Input::Congested { link, dropped });
+        }
+    }
+
+    fn put_outbox(&mut self, link: LinkId, outbox: Outbox) {
+        *self.outboxes.get_mut(link.slot()).expect("there is a place for each slot") = Some((link, outbox));
+    }
+
+    fn outbox(&self, slot: usize) -> Option<&(LinkId, Outbox)> {
+        self.outboxes.get(slot).and_then(Option::as_ref)
+    }
+
+    fn outgoing_of(&mut self, slot: usize) -> &mut Vec<Item> {
+        self.outgoing.get_mut(slot).expect("there is a place for each slot")
+    }
+
+    fn peer(&self, link: LinkId) -> Option<&PeerInfo> {
+        self.router.open_links().find(|(id, ..)| *id == link).map(|(_, peer, ..)| peer)
+    }
+
+    fn look(&self, now: Now) -> Status {
+        let connection = |(link, peer, counters, opened): (LinkId, &PeerInfo, _, Mono)| Connection {
+            link: link.serial(),
+            peer: peer.clone(),
+            open_s: now.mono.since(opened) / 1000,
+            counters,
+        };
+        Status {
+            uptime_s: now.mono.since(self.began) / 1000,
+            connections: self.router.open_links().map(connection).collect(),
+            addresses_known: self.router.addresses_len(),
+            listens: self.listens.len(),
+            seq: *self.store.stored().borrow(),
+            counters: self.router.counters(),
+            banned: self.router.banned(),
+            budgets: self.budgets,
+            not_stored: self.store.not_stored(),
+        }
+    }
+
+    /// Says BYE everywhere, hears the links out, writes down what is to be kept.
+    async fn end(self, mut reports: mpsc::Receiver<LinkReport>) {
+        let Self { router, links, outboxes, store, .. } = self;
+        for (_, outbox) in outboxes.iter().flatten() {
+            outbox.end(ByeCode::Leaving, "this node is shutting down");
+        }
+        drop((links, outboxes));
+        let last = async { while reports.recv().await.is_some() {} };
+        if timeout(ms(STOP_MS_MAX), last).await.is_err() {
+            tracing::debug!("some links did not end in time");
+        }
+        store.save_addresses(router.known_addresses());
+        store.close().await;
+    }
+}
+
+/// What an operator wants to know.
+fn say(report: &Report) {
+    match report {
+        Report::ClockStepped { by_ms } => {
+            tracing::warn!(by_ms, "the clock of this machine was set, or it slept: dates are looked at again");
+        }
+        Report::ClockDisagrees { ahead_s, peers } => tracing::warn!(
+            ahead_s,
+            peers,
+            "the peers' clocks say something else than ours: set this machine's clock, or its messages may be refused"
+        ),
+        Report::Banned { address, until, reason } => {
+            tracing::warn!(peer = %address, until, reason, "a peer is left alone for a while");
+        }
+        Report::Collision { link } => {
+            tracing::warn!(%link, "two records under one id: their author made an MD5 collision; the first one counts");
+        }
+        Report::SeenOverflow { evicted } => tracing::warn!(
+            evicted,
+            "ids of records had to be forgotten before their time: raise seen_mib, or records may come twice"
+        ),
+        Report::NobodyToSendTo => tracing::debug!("a record waits for the first neighbour"),
+    }
+}
