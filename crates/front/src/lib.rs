@@ -1,1 +1,3 @@
-//! .
+//! Ways in: JSON-RPC over HTTP. Knows the node by its handle only.
+
+pub mod rpc;

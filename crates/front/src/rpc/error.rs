@@ -1,0 +1,221 @@
+//! What a call is answered when it fails: a number for programs, and a sentence that says what to do.
+
+use nightjar_node::handle::{ListenError, PublishError, WalletError};
+use nightjar_node::store::ReadError;
+use serde::Serialize;
+
+/// The numbers: those of JSON-RPC 2.0 below zero, those of PascalCoin's own JSON-RPC above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The body is no JSON, or none that is accepted.
+    Parse,
+    /// JSON, but no request.
+    InvalidRequest,
+    /// No such method.
+    MethodNotFound,
+    /// A parameter is missing, unknown or wrong.
+    InvalidParams,
+    /// The node failed.
+    Internal,
+    /// No such account number.
+    Account,
+    /// What the call is about is not there.
+    NotFound,
+    /// What cannot be sent.
+    CannotBeSent,
+    /// The caller may not.
+    NotAllowed,
+    /// More than is taken at a time.
+    TooMany,
+    /// The node ends.
+    Stopping,
+}
+
+impl Code {
+    /// Every code, in the order of the reference page.
+    pub const ALL: [Self; 11] = [
+        Self::Parse,
+        Self::InvalidRequest,
+        Self::MethodNotFound,
+        Self::InvalidParams,
+        Self::Internal,
+        Self::Account,
+        Self::NotFound,
+        Self::CannotBeSent,
+        Self::NotAllowed,
+        Self::TooMany,
+        Self::Stopping,
+    ];
+
+    /// The number on the wire.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::Parse => -32700,
+            Self::InvalidRequest => -32600,
+            Self::MethodNotFound => -32601,
+            Self::InvalidParams => -32602,
+            Self::Internal => -32603,
+            Self::Account => 1002,
+            Self::NotFound => 1010,
+            Self::CannotBeSent => 1016,
+            Self::NotAllowed => 1021,
+            Self::TooMany => 1022,
+            Self::Stopping => 1030,
+        }
+    }
+
+    /// When it comes and what to do, for the reference page.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Parse => {
+                "The body is not JSON, has a member twice or is nested too deeply. Correct it where the message says."
+            }
+            Self::InvalidRequest => {
+                "The JSON is no request, or a batch is empty or too long. The message names the member that is wrong."
+            }
+            Self::MethodNotFound => "There is no such method. The message names the one that is most like it.",
+            Self::InvalidParams => {
+                "A parameter is missing, unknown, of the wrong type or out of its range. The message names it."
+            }
+            Self::Internal => "The node failed, as when its disk does. Look into its log.",
+            Self::Account => "The account number does not exist or its checksum is wrong. Look at the number again.",
+            Self::NotFound => {
+                "What the call is about is not there, as a link that is not open. The message says how to get it."
+            }
+            Self::CannotBeSent => "A message is too long, or its lifetime impossible. Change it.",
+            Self::NotAllowed => {
+                "No token or a wrong one (HTTP 401), a Host or Origin that is not this server's (403), or not POST (405)."
+            }
+            Self::TooMany => "More than is taken at a time. Wait, or ask for less.",
+            Self::Stopping => "The node is shutting down. Start it again.",
+        }
+    }
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message} (error {})", code.number())]
+pub struct RpcError {
+    /// For programs.
+    pub code: Code,
+    /// What happened, to which thing, and what to do next.
+    pub message: String,
+}
+
+impl RpcError {
+    /// An error with this sentence.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(crate) fn stopping() -> Self {
+        Self::new(Code::Stopping, "the node is shutting down: start it again")
+    }
+}
+
+impl Serialize for RpcError {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            code: i32,
+            message: &'a str,
+        }
+        Shape { code: self.code.number(), message: &self.message }.serialize(serializer)
+    }
+}
+
+impl From<PublishError> for RpcError {
+    fn from(error: PublishError) -> Self {
+        let code = match &error {
+            PublishError::Make(_) | PublishError::Lifetime(_) | PublishError::PlainLifetime => Code::CannotBeSent,
+            PublishError::TooMany(_) => Code::TooMany,
+            PublishError::Stopping => Code::Stopping,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ListenError> for RpcError {
+    fn from(error: ListenError) -> Self {
+        let code = match &error {
+            ListenError::TooMany(_) => Code::TooMany,
+            ListenError::Lease(_) => Code::InvalidParams,
+            ListenError::Store(_) => Code::Internal,
+            ListenError::Stopping => Code::Stopping,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<WalletError> for RpcError {
+    fn from(error: WalletError) -> Self {
+        let code = match &error {
+            WalletError::NotConnected(_) => Code::NotFound,
+            WalletError::TooLong { .. } => Code::CannotBeSent,
+            WalletError::Busy => Code::TooMany,
+            WalletError::Stopping => Code::Stopping,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ReadError> for RpcError {
+    fn from(error: ReadError) -> Self {
+        Self::new(Code::Internal, format!("the log of messages cannot be read: {error}"))
+    }
+}
+
+/// A text of the caller's, quoted for a message: control characters escaped, cut when it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    /// As much as a person needs to find it again.
+    const QUOTED_CHARS_MAX: usize = 48;
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or(text)),
+    }
+}
+
+/// `; did you mean "x"?` when one of the words is like the text.
+pub(crate) fn suggestion<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> String {
+    /// Jaro-Winkler: a letter wrong, missing or swapped stays above it.
+    const LIKENESS_MIN: f64 = 0.8;
+    /// Nothing longer is like a word of ours.
+    const LIKE_BYTES_MAX: usize = 64;
+    if text.len() > LIKE_BYTES_MAX {
+        return String::new();
+    }
+    words
+        .into_iter()
+        .map(|word| (strsim::jaro_winkler(&text.to_ascii_lowercase(), word), word))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map_or_else(String::new, |(_, word)| format!("; did you mean {word:?}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_sent_is_quoted_short_and_without_control_characters() {
+        assert_eq!(quoted("a\u{1b}[2J"), r#""a\u{1b}[2J""#);
+        assert!(quoted(&"ä".repeat(5000)).chars().count() < 60);
+    }
+
+    #[test]
+    fn only_what_is_alike_is_suggested() {
+        let words = ["nodestatus", "listen", "unlisten"];
+        assert_eq!(suggestion("nodestats", words), "; did you mean \"nodestatus\"?");
+        assert_eq!(suggestion("Listen", words), "; did you mean \"listen\"?");
+        assert_eq!(suggestion("mint", words), "");
+        assert_eq!(suggestion(&"listen".repeat(50), words), "");
+    }
+
+    #[test]
+    fn no_two_codes_share_a_number() {
+        let mut numbers = Code::ALL.map(Code::number).to_vec();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), Code::ALL.len());
+    }
+}

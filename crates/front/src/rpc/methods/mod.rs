@@ -1,0 +1,19 @@
+//! What each method does, by the noun it is about. Every shape that leaves here is declared here: no type of the node's is JSON.
+
+pub(super) mod account;
+pub(super) mod listen;
+pub(super) mod messages;
+pub(super) mod node;
+pub(super) mod peers;
+pub(super) mod wallet;
+
+use std::fmt::Write as _;
+
+/// Bytes as lower-case hex digits.
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a String takes what is written to it");
+    }
+    text
+}

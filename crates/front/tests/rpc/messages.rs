@@ -1,0 +1,173 @@
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{TestNode, until};
+
+/// Sends a text to a channel that the node listens to and waits until it stands in the log.
+async fn note(node: &TestNode, text: &str) -> Value {
+    let seq = node.done("getmessages", json!({"since": 0, "limit": 1000})).await["next"].clone();
+    let sent = node.done("sendmessage", json!({"name": "#night", "text": text})).await;
+    let came = node.done("getmessages", json!({"since": seq, "wait_s": 60})).await;
+    assert_eq!(came["messages"][0]["msgid"], sent["msgid"]);
+    came["messages"][0].clone()
+}
+
+#[tokio::test]
+async fn a_text_goes_from_node_to_node_and_is_shown_once() {
+    let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let (a, b) = (TestNode::start(&dirs[0]).await, TestNode::start(&dirs[1]).await);
+    b.done("listen", json!({"name": "#night"})).await;
+    a.done("addnode", json!({"addr": b.address()})).await;
+    until("the link", || async { a.done("getconnections", json!({})).await != json!([]) }).await;
+
+    let sent = a.done("sendmessage", json!({"name": "#Night", "text": "good night", "lifetime_s": 60})).await;
+    assert_eq!(sent["peers"], 1);
+    let came = b.done("getmessages", json!({"wait_s": 60})).await;
+    let message = &came["messages"][0];
+    assert_eq!(came["messages"].as_array().unwrap().len(), 1);
+    for member in ["msgid", "target", "expiry"] {
+        assert_eq!(message[member], sent[member], "{member}");
+    }
+    assert_eq!((&message["text"], &message["payload"]), (&json!("good night"), &json!("676f6f64206e69676874")));
+    assert_eq!((&message["name"], &message["dated"], &message["own"]), (&json!("#night"), &json!(true), &json!(false)));
+    assert_eq!((&message["seq"], &came["next"], &came["first"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(b.done("getmessages", json!({"since": 1})).await, json!({"messages": [], "next": 1, "first": 1}));
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn a_plain_record_has_no_expiry_and_is_hashed_as_it_is_typed() {
+    let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let (a, b) = (TestNode::start(&dirs[0]).await, TestNode::start(&dirs[1]).await);
+    let listening = b.done("listen", json!({"name": "#Night"})).await;
+    a.done("addnode", json!({"addr": b.address()})).await;
+    until("the link", || async { a.done("getconnections", json!({})).await != json!([]) }).await;
+
+    let sent = a.done("sendmessage", json!({"name": "#Night", "payload": "00FF", "plain": true})).await;
+    assert_eq!((&sent["expiry"], &sent["target"]), (&Value::Null, &listening["targets"][1]));
+    let came = b.done("getmessages", json!({"wait_s": 60})).await;
+    let message = &came["messages"][0];
+    assert_eq!((&message["payload"], &message["dated"]), (&json!("00ff"), &json!(false)));
+    assert!(message.get("text").is_none() && message.get("expiry").is_none(), "{message}");
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_here_to_a_name_that_is_listened_to_here_is_shown_as_own() {
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start(&dir).await;
+    node.done("listen", json!({"name": "#night"})).await;
+    let message = note(&node, "x").await;
+    assert_eq!((&message["own"], &message["name"], &message["text"]), (&json!(true), &json!("#night"), &json!("x")));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_log_is_read_page_by_page_and_stands_over_a_restart() {
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start(&dir).await;
+    node.done("listen", json!({"name": "#night"})).await;
+    for text in ["a", "b", "c"] {
+        note(&node, text).await;
+    }
+    node.stop().await;
+    let node = TestNode::start(&dir).await;
+    let (mut since, mut texts) = (json!(0), Vec::new());
+    loop {
+        let page = node.done("getmessages", json!({"since": since, "limit": 2})).await;
+        let messages = page["messages"].as_array().unwrap();
+        if messages.is_empty() {
+            break;
+        }
+        assert!(messages.len() <= 2);
+        texts.extend(messages.iter().map(|message| message["text"].clone()));
+        since = page["next"].clone();
+    }
+    assert_eq!(texts, ["a", "b", "c"]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_filters_the_log() {
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start(&dir).await;
+    for name in ["#night", "#day"] {
+        node.done("listen", json!({"name": name})).await;
+        node.done("sendmessage", json!({"name": name, "text": name})).await;
+    }
+    until("both messages", || async { node.done("getmessages", json!({})).await["next"] == json!(2) }).await;
+    for name in ["#night", "#day"] {
+        let page = node.done("getmessages", json!({"name": name})).await;
+        assert_eq!(page["messages"].as_array().unwrap().len(), 1);
+        assert_eq!(page["messages"][0]["text"], name);
+    }
+    let none = node.done("getmessages", json!({"name": "#noon"})).await;
+    assert_eq!((&none["messages"], &none["next"]), (&json!([]), &json!(2)));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_waits_gets_the_message_when_it_comes() {
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start(&dir).await;
+    node.done("listen", json!({"name": "#night"})).await;
+    let waiting = node.done("getmessages", json!({"wait_s": 60}));
+    let sending = node.done("sendmessage", json!({"name": "#night", "text": "x"}));
+    let (came, sent) = tokio::join!(waiting, sending);
+    assert_eq!(came["messages"][0]["msgid"], sent["msgid"]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_with_its_limit() {
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start(&dir).await;
+    let with = |more: Value| {
+        let mut params = json!({"name": "#night", "text": "x"});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        params
+    };
+    for (params, says) in [
+        (with(json!({"text": "x".repeat(240)})), "239"),
+        (with(json!({"text": "x".repeat(256), "plain": true})), "255"),
+        (with(json!({"lifetime_s": 9})), "10 to 3600"),
+        (with(json!({"lifetime_s": 3601})), "10 to 3600"),
+        (with(json!({"lifetime_s": u64::MAX})), "10 to 3600"),
+        (with(json!({"lifetime_s": 60, "plain": true})), "no lifetime"),
+    ] {
+        let message = node.refused(1016, "sendmessage", params).await;
+        assert!(message.contains(says), "{message}");
+    }
+    for (params, says) in [
+        (json!({"name": "#night"}), "parameter \"text\" or \"payload\" is missing"),
+        (with(json!({"payload": "00"})), "exclude each other"),
+        (json!({"name": "#night", "payload": "0g"}), "parameter \"payload\": 'g' is no hex digit"),
+        (with(json!({"plain": "yes"})), "parameter \"plain\": a text is given, true or false is wanted"),
+        (with(json!({"lifetime": 60})), "did you mean \"lifetime_s\"?"),
+    ] {
+        let message = node.refused(-32602, "sendmessage", params).await;
+        assert!(message.contains(says), "{message}");
+    }
+    assert_eq!(node.done("nodestatus", json!({})).await["counters"]["published"], 0);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_read_beyond_its_bounds_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start(&dir).await;
+    for params in [
+        json!({"limit": 0}),
+        json!({"limit": 1001}),
+        json!({"wait_s": 61}),
+        json!({"since": -1}),
+        json!({"since": "0"}),
+    ] {
+        node.refused(-32602, "getmessages", params).await;
+    }
+    let empty = node.done("getmessages", json!({})).await;
+    assert_eq!(empty, json!({"messages": [], "next": 0, "first": 0}));
+    node.stop().await;
+}
