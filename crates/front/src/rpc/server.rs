@@ -40,6 +40,7 @@ pub(super) struct Limits {
     pub(super) head_ms_max: u64,
     pub(super) answer_ms_max: u64,
     pub(super) stop_ms_max: u64,
+    pub(super) linger_ms_max: u64,
 }
 
 impl Default for Limits {
@@ -49,6 +50,7 @@ impl Default for Limits {
             head_ms_max: HEAD_MS_MAX,
             answer_ms_max: ANSWER_MS_MAX,
             stop_ms_max: STOP_MS_MAX,
+            linger_ms_max: LINGER_MS_MAX,
         }
     }
 }
@@ -180,15 +182,16 @@ impl Connection {
             }
         }
         if !stopping {
-            linger(connection.into_parts().io.into_inner()).await;
+            let limit = Duration::from_millis(self.limits.linger_ms_max);
+            linger(connection.into_parts().io.into_inner(), limit).await;
         }
     }
 }
 
 /// Closes so that the other end can read the last answer: a socket closed with unread bytes in it would take it back.
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: TcpStream, limit: Duration) {
     let mut sink = [0; 4096];
-    let gone = timeout(Duration::from_millis(LINGER_MS_MAX), async {
+    let gone = timeout(limit, async {
         stream.shutdown().await?;
         while stream.read(&mut sink).await? > 0 {}
         Ok::<_, std::io::Error>(())

@@ -346,6 +346,23 @@ async fn a_body_up_to_the_limit_is_taken_and_a_longer_one_refused_readably() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_still_sending_reads_why_it_was_refused() {
+    let limits = Limits { linger_ms_max: HANGS.as_millis().try_into().unwrap(), ..Limits::default() };
+    let server = Server::with(limits, BODY_MS_MAX).await;
+    // More than the buffers of two sockets take.
+    let long = vec![b' '; 16 << 20];
+    for (token, status) in [(TOKEN, 413), ("wrong", 401)] {
+        let mut client = server.client().await;
+        let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n");
+        client.send(format!("{head}content-length: {}\r\n\r\n", long.len())).await;
+        client.send(&long).await;
+        assert_eq!(client.response().await.status, status);
+        client.stream.shutdown().await.unwrap();
+        client.until_closed().await;
+    }
+}
+
+#[tokio::test]
 async fn a_head_beyond_its_limits_is_refused() {
     let server = Server::start().await;
     for headers in ["x: y\r\n".repeat(HEADERS_MAX + 1), format!("x: {}\r\n", "y".repeat(HEAD_BYTES_MAX))] {
