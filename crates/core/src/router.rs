@@ -34,7 +34,7 @@ use self::pace::Pace;
 use self::peers::Links;
 use crate::address::Address;
 use crate::item::Control;
-use crate::link::{LinkId, NodeKey, PeerInfo};
+use crate::link::{LinkId, LinkSet, NodeKey, PeerInfo};
 use crate::seen::{DATED_BYTES_DEFAULT, PLAIN_BYTES_DEFAULT, SeenEntry, SeenView};
 use crate::time::{Mono, Now};
 
@@ -170,6 +170,11 @@ impl Router {
     /// The links that are open: who is there and what was counted.
     pub fn open_links(&self) -> impl Iterator<Item = (LinkId, &PeerInfo, LinkCounters, Mono)> {
         self.links.open().map(|link| (link.id, &link.peer, link.counters(self.now.mono), link.opened))
+    }
+
+    /// The links that get records.
+    pub const fn carrying(&self) -> LinkSet {
+        self.links.carrying()
     }
 
     /// Every address that is known, with what is remembered of it.

@@ -25,11 +25,11 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use self::listens::Listens;
-use self::run::Engine;
+use self::run::{Engine, Inlets};
 use crate::clock::Clock;
 use crate::config::Checked;
 use crate::data_dir::{DataDir, DataDirError};
-use crate::handle::{About, Handle, REQUESTS_MAX, Status};
+use crate::handle::{About, Handle, PUBLISHES_MAX, REQUESTS_MAX, Status};
 use crate::link::{BindError, LinkLimits, LinkOptions, Links, Listener};
 use crate::store::{OpenError, ReadError, Store};
 
@@ -95,7 +95,7 @@ impl Node {
         router.handle(now, Input::Addresses { source: AddressSource::Book, known: book });
         let users = config.connect.iter().map(|address| KnownAddress::unknown(address.clone())).collect();
         router.handle(now, Input::Addresses { source: AddressSource::User, known: users });
-        let listens = Listens::kept(listens);
+        let listens = Listens::kept(listens, &mut chance);
         for target in listens.targets() {
             router.handle(now, Input::Listen { target, on: true });
         }
@@ -108,12 +108,13 @@ impl Node {
             data_dir: dir.path().to_owned(),
         });
         let (requests, requested) = mpsc::channel(REQUESTS_MAX);
+        let (publishes, published) = mpsc::channel(PUBLISHES_MAX);
         let (status, status_seen) = watch::channel(Arc::new(Status::default()));
         let (stop, stopped) = watch::channel(());
         let engine =
             Engine::new(router, links, listens, store.clone(), clock, chance, status, config.budgets.is_some());
-        let engine = tokio::spawn(engine.run(reports, requested, stopped));
-        Ok(Self { handle: Handle { requests, store, status: status_seen, about }, stop, engine })
+        let engine = tokio::spawn(engine.run(Inlets { reports, requests: requested, publishes: published }, stopped));
+        Ok(Self { handle: Handle { requests, publishes, store, status: status_seen, about }, stop, engine })
     }
 
     /// The way in.

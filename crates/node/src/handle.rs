@@ -18,8 +18,10 @@ use crate::store::{ReadError, Store};
 
 /// Requests that wait for the engine; a caller beyond it waits.
 pub(crate) const REQUESTS_MAX: usize = 1024;
-/// Drafts that one request may carry.
-pub const DRAFTS_MAX: usize = 4096;
+/// Publishes that wait for the engine; a caller beyond it waits. Each holds up to [`DRAFTS_MAX`] drafts.
+pub(crate) const PUBLISHES_MAX: usize = 8;
+/// Drafts that one request may carry: half of what a link's outbox takes of any kind.
+pub const DRAFTS_MAX: usize = 2048;
 /// The longest lease on a name.
 pub const LEASE_S_MAX: u32 = 600;
 /// Messages one read gives at the most.
@@ -29,6 +31,7 @@ pub const PAGE_MESSAGES_MAX: usize = 1000;
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) publishes: mpsc::Sender<Publish>,
     pub(crate) store: Store,
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) about: Arc<About>,
@@ -52,13 +55,19 @@ pub struct About {
 /// What the engine asks to be done by a caller.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Publish { drafts: Vec<Draft>, reply: oneshot::Sender<Result<Vec<Receipt>, PublishError>> },
     AddPeer { address: Address, reply: oneshot::Sender<bool> },
     Listen { wish: ListenWish, reply: oneshot::Sender<Result<Listening, ListenError>> },
     Unlisten { what: ListenTo, lease: Option<u64>, reply: oneshot::Sender<bool> },
     Listens { reply: oneshot::Sender<Vec<ListenEntry>> },
     AskAccount { number: u32, reply: oneshot::Sender<Vec<PendingAnswer>> },
     SendWallet { peer: SocketAddr, text: String, reply: oneshot::Sender<Result<(), WalletError>> },
+}
+
+/// Drafts to be sent, in a queue of their own: it stands still while no link has room.
+#[derive(Debug)]
+pub(crate) struct Publish {
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Receipt>, PublishError>>,
 }
 
 /// An answer that is still to come.
@@ -213,12 +222,15 @@ impl Handle {
         receipts.into_iter().next().ok_or(PublishError::Stopping)
     }
 
-    /// Sends drafts, all or none.
+    /// Sends drafts, all or none. Waits while no neighbour takes more: nobody can publish faster than the fastest link.
     pub async fn publish_all(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>, PublishError> {
         if drafts.len() > DRAFTS_MAX {
             return Err(PublishError::TooMany(drafts.len()));
         }
-        self.ask(|reply| Request::Publish { drafts, reply }).await.unwrap_or(Err(PublishError::Stopping))
+        let (reply, answer) = oneshot::channel();
+        let publish = Publish { drafts, reply };
+        self.publishes.send(publish).await.map_err(|_| PublishError::Stopping)?;
+        answer.await.unwrap_or(Err(PublishError::Stopping))
     }
 
     /// Adds a peer that is dialled now and for as long as the node runs; `false` if it was known as such.

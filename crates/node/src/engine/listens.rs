@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use nightjar_core::record::Target;
 use nightjar_core::time::Mono;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng as _;
 
 use crate::handle::{ListenEntry, ListenError, ListenTo};
 
@@ -52,10 +54,11 @@ pub(super) struct Change {
 }
 
 impl Listens {
-    /// What the store has kept.
-    pub(super) fn kept(all: Vec<ListenTo>) -> Self {
+    /// What the store has kept. Leases are numbered from a random number on: one of an earlier process means nothing to
+    /// this one.
+    pub(super) fn kept(all: Vec<ListenTo>, chance: &mut ChaCha20Rng) -> Self {
         let entry = |to: ListenTo| (key(&to), Entry::new(to, true));
-        Self { entries: all.into_iter().map(entry).collect(), next_lease: 1 }
+        Self { entries: all.into_iter().map(entry).collect(), next_lease: u64::from(chance.next_u32()) << 16 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -185,6 +188,8 @@ fn is_same(one: &ListenTo, other: &ListenTo) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail loudly")]
 
+    use rand_chacha::rand_core::SeedableRng as _;
+
     use super::*;
 
     fn targets(to: &ListenTo) -> Vec<Target> {
@@ -234,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_hit_has_the_name_that_was_typed() {
-        let mut listens = Listens::kept(vec![name("#Demo"), ListenTo::Target(Target([7; 16]))]);
+        let mut listens =
+            Listens::kept(vec![name("#Demo"), ListenTo::Target(Target([7; 16]))], &mut ChaCha20Rng::from_seed([1; 32]));
         listens.lease(name("nightraven"), None, Mono(1)).unwrap();
         assert_eq!(listens.name_of(targets(&name("#demo"))[0]).as_deref(), Some("#Demo"));
         assert_eq!(listens.name_of(targets(&name("nightraven"))[0]).as_deref(), Some("nightraven"));

@@ -21,8 +21,8 @@ use super::listens::{Change, Listens};
 use super::{STOP_MS_MAX, draft, ms};
 use crate::clock::Clock;
 use crate::handle::{
-    Connection, LEASE_S_MAX, ListenError, ListenTo, ListenWish, Listening, PendingAnswer, PublishError, Request,
-    Status, WalletError,
+    Connection, LEASE_S_MAX, ListenError, ListenTo, ListenWish, Listening, PendingAnswer, Publish, PublishError,
+    Request, Status, WalletError,
 };
 use crate::link::{Admission, LinkReport, Links, Outbox};
 use crate::message::{Content, Draft, NewMessage, Receipt};
@@ -32,6 +32,13 @@ use crate::store::Store;
 const REPORTS_AT_ONCE: usize = 64;
 /// What front ends see of the node is at most so old, when something happened.
 const STATUS_MS: u64 = 500;
+
+/// What comes to the engine.
+pub(super) struct Inlets {
+    pub(super) reports: mpsc::Receiver<LinkReport>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) publishes: mpsc::Receiver<Publish>,
+}
 
 pub(super) struct Engine {
     router: Router,
@@ -69,7 +76,7 @@ impl Engine {
         budgets: bool,
     ) -> Self {
         let began = clock.now().mono;
-        Self {
+        let engine = Self {
             router,
             links,
             listens,
@@ -86,21 +93,26 @@ impl Engine {
             filled: LinkSet::EMPTY,
             hits: Vec::new(),
             publishing: None,
-        }
+        };
+        engine.status.send_replace(Arc::new(engine.look(engine.clock.now())));
+        engine
     }
 
     /// Runs until `stop` says so or its sender is gone.
-    pub(super) async fn run(
-        mut self,
-        mut reports: mpsc::Receiver<LinkReport>,
-        mut requests: mpsc::Receiver<Request>,
-        mut stop: watch::Receiver<()>,
-    ) {
+    pub(super) async fn run(mut self, inlets: Inlets, mut stop: watch::Receiver<()>) {
+        let Inlets { mut reports, mut requests, mut publishes } = inlets;
         let mut taken = Vec::with_capacity(REPORTS_AT_ONCE);
+        // What is to be published while no neighbour has room.
+        let mut held: Option<Publish> = None;
         self.do_outputs(self.clock.now());
         loop {
             self.flush();
+            if let Some(publish) = held.take_if(|publish| self.has_room(publish.drafts.len())) {
+                self.publish(publish);
+                continue;
+            }
             let due = self.due();
+            let room = self.links.room();
             tokio::select! {
                 _ = reports.recv_many(&mut taken, REPORTS_AT_ONCE) => {
                     for report in taken.drain(..) {
@@ -108,6 +120,8 @@ impl Engine {
                     }
                 }
                 Some(request) = requests.recv() => self.request(request),
+                Some(publish) = publishes.recv(), if held.is_none() => held = Some(publish),
+                () = room, if held.is_some() => {}
                 () = self.until(due) => {}
                 _ = stop.changed() => break,
             }
@@ -214,12 +228,6 @@ impl Engine {
         let now = self.clock.now();
         // Whoever asked may have gone: then nobody reads the answer.
         match request {
-            Request::Publish { drafts, reply } => {
-                let receipts = self.publish(now, &drafts);
-                // "Sent" is said when it is on its way.
-                self.flush();
-                reply.send(receipts).unwrap_or_default();
-            }
             Request::AddPeer { address, reply } => {
                 let is_new = !self.router.is_users(&address);
                 tracing::info!(peer = %address, "the user adds a peer");
@@ -237,7 +245,22 @@ impl Engine {
         }
     }
 
-    fn publish(&mut self, now: Now, drafts: &[Draft]) -> Result<Vec<Receipt>, PublishError> {
+    /// Whether a neighbour takes so many records now, or there is none: then they wait for the first.
+    fn has_room(&self, records: usize) -> bool {
+        let mut links = self.router.carrying().slots().filter_map(|slot| self.outbox(slot)).peekable();
+        links.peek().is_none() || links.any(|(_, outbox)| outbox.room() >= records)
+    }
+
+    fn publish(&mut self, publish: Publish) {
+        let Publish { drafts, reply } = publish;
+        let receipts = self.publish_all(self.clock.now(), &drafts);
+        // "Sent" is said when it is on its way.
+        self.flush();
+        // Whoever asked may have gone.
+        reply.send(receipts).unwrap_or_default();
+    }
+
+    fn publish_all(&mut self, now: Now, drafts: &[Draft]) -> Result<Vec<Receipt>, PublishError> {
         let records: Result<Vec<_>, _> =
             drafts.iter().map(|draft| draft::record(draft, now.wall, &mut self.chance)).collect();
         Ok(records?.into_iter().map(|record| self.publish_record(now, record)).collect())

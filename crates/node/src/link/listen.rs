@@ -148,7 +148,7 @@ async fn tell_apart(
         place.count(Outcome::Failed);
         return;
     }
-    let (outbox, queue) = outbox::outbox();
+    let (outbox, queue) = outbox::outbox(&shared.room);
     task::run(shared, stream, session, queue, Place::Accepted { outbox, place, stop }).await;
 }
 

@@ -22,11 +22,11 @@ use nightjar_core::router::Closed;
 use nightjar_core::time::Now;
 use nightjar_wire::session::Session;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use self::half_open::HalfOpen;
 pub use self::listen::{BindError, Listener};
-pub use self::outbox::{OUTBOX_ITEMS_MAX, Outbox};
+pub use self::outbox::{OUTBOX_DATED_MAX, OUTBOX_ITEMS_MAX, OUTBOX_PLAIN_MAX, Outbox};
 use self::task::Place;
 use crate::clock::Clock;
 
@@ -194,6 +194,7 @@ struct Shared {
     sessions: Box<dyn SessionFactory>,
     options: LinkOptions,
     half_open: Arc<HalfOpen>,
+    room: Arc<Notify>,
 }
 
 impl Links {
@@ -202,21 +203,22 @@ impl Links {
         let (reports, receiver) = mpsc::channel(REPORTS_MAX);
         let (alive, stop) = watch::channel(());
         let half_open = Arc::new(HalfOpen::new(options.limits.half_open_max, options.limits.half_open_per_group_max));
-        let shared = Arc::new(Shared { reports, sessions: Box::new(sessions), options, half_open });
+        let room = Arc::default();
+        let shared = Arc::new(Shared { reports, sessions: Box::new(sessions), options, half_open, room });
         (Self { shared, _alive: alive, stop }, receiver)
     }
 
     /// Opens a link: [`LinkReport::Opened`] follows, or only [`LinkReport::Closed`]. Ending the outbox before breaks
     /// the dial off. Needs the runtime, and returns at once.
     pub fn dial(&self, link: LinkId, address: Address) -> Outbox {
-        let (outbox, queue) = outbox::outbox();
+        let (outbox, queue) = outbox::outbox(&self.shared.room);
         tokio::spawn(dial::dial(Arc::clone(&self.shared), link, address, queue, self.stop.clone()));
         outbox
     }
 
     /// Makes a link of a connection that is open already, as if it had been dialled.
     pub fn attach(&self, link: LinkId, stream: TcpStream, address: Address) -> Outbox {
-        let (outbox, queue) = outbox::outbox();
+        let (outbox, queue) = outbox::outbox(&self.shared.room);
         let session = self.shared.sessions.session(address.kind, true, &address, self.shared.options.clock.now());
         let place = Place::Dialled { link, stop: self.stop.clone() };
         tokio::spawn(task::run(Arc::clone(&self.shared), stream, session, queue, place));
@@ -226,6 +228,11 @@ impl Links {
     /// Accepts connections for as long as these `Links` live.
     pub fn accept(&self, listener: Listener) {
         tokio::spawn(listen::accept(Arc::clone(&self.shared), listener, self.stop.clone()));
+    }
+
+    /// Comes back when an outbox that was more than half full is not any more; perhaps without a reason.
+    pub fn room(&self) -> impl Future<Output = ()> + Send + 'static {
+        Arc::clone(&self.shared.room).notified_owned()
     }
 
     /// What became of connections that came to us.

@@ -4,11 +4,21 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nightjar_core::item::{ByeCode, Item};
+use nightjar_core::record::WORKED_BITS;
 use tokio::sync::Notify;
+
+use crate::handle::DRAFTS_MAX;
 
 /// Items that may wait for a link. At the budgets of a node it is a quarter of a minute of the whole flood: a peer
 /// further behind does not come back. Records share their bytes with the router, so it is about half a megabyte.
 pub const OUTBOX_ITEMS_MAX: usize = 8192;
+/// Behind so many items a plain record is dropped: when a link cannot carry everything, what cost least goes first.
+pub const OUTBOX_PLAIN_MAX: usize = OUTBOX_ITEMS_MAX / 2;
+/// Behind so many items a dated record without work is dropped; the rest is for worked ones and controls.
+pub const OUTBOX_DATED_MAX: usize = OUTBOX_ITEMS_MAX / 8 * 7;
+
+/// Who waits for room is told when so few items are left: then [`DRAFTS_MAX`] of any kind fit.
+const ROOM_ITEMS: usize = OUTBOX_PLAIN_MAX - DRAFTS_MAX;
 
 /// A queue above this is given back when it is empty: an idle link is to be small.
 const KEPT_ITEMS_MAX: usize = 16;
@@ -32,10 +42,12 @@ pub(super) struct Ending {
     pub(super) text: String,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     wake: Notify,
+    /// Shared by all links of a node: told when one has room again that had little.
+    room: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -44,14 +56,16 @@ struct State {
     ending: Option<Ending>,
 }
 
-pub(super) fn outbox() -> (Outbox, Queue) {
-    let shared = Arc::new(Shared::default());
+/// An outbox, and the link's end of it. `room` is told when it has room again.
+pub(super) fn outbox(room: &Arc<Notify>) -> (Outbox, Queue) {
+    let shared = Arc::new(Shared { state: Mutex::default(), wake: Notify::new(), room: Arc::clone(room) });
     (Outbox { shared: Arc::clone(&shared) }, Queue { shared })
 }
 
 impl Outbox {
-    /// Hands items over, in order, and leaves the vector empty. What does not fit is dropped, the newest first, and
-    /// counted in the answer. Behind [`Outbox::end`] nothing is taken, and nothing counted.
+    /// Hands items over, in order, and leaves the vector empty. What does not fit is dropped and counted in the answer:
+    /// the newest first, and plain records before dated ones before worked ones. Behind [`Outbox::end`] nothing is taken,
+    /// and nothing counted.
     pub fn push_all(&self, items: &mut Vec<Item>) -> u32 {
         if items.is_empty() {
             return 0;
@@ -61,17 +75,25 @@ impl Outbox {
             items.clear();
             return 0;
         }
-        let room = OUTBOX_ITEMS_MAX - state.items.len();
-        let dropped = items.len().saturating_sub(room);
-        items.truncate(room);
         let was_empty = state.items.is_empty();
-        state.items.extend(items.drain(..));
+        let mut dropped = 0;
+        if state.items.len() + items.len() <= OUTBOX_PLAIN_MAX {
+            state.items.extend(items.drain(..));
+        } else {
+            for item in items.drain(..) {
+                if state.items.len() < places(&item) {
+                    state.items.push_back(item);
+                } else {
+                    dropped += 1;
+                }
+            }
+        }
         drop(state);
         // A link that has not come to the end of its queue looks by itself.
         if was_empty {
             self.shared.wake.notify_one();
         }
-        u32::try_from(dropped).unwrap_or(u32::MAX)
+        dropped
     }
 
     /// Hands one item over; `false` if it did not fit and was dropped.
@@ -79,9 +101,9 @@ impl Outbox {
         self.push_all(&mut vec![item]) == 0
     }
 
-    /// How many items fit.
+    /// How many items of any kind fit.
     pub fn room(&self) -> usize {
-        OUTBOX_ITEMS_MAX - self.shared.state().items.len()
+        OUTBOX_PLAIN_MAX.saturating_sub(self.shared.state().items.len())
     }
 
     /// Ends the link: what was pushed before goes out, then BYE, within the farewell's time. A dial is broken off.
@@ -116,8 +138,12 @@ impl Queue {
     /// At most `limit` items, oldest first, and, behind the last of all, the ending.
     pub(super) fn take(&self, limit: usize) -> (Vec<Item>, Option<Ending>) {
         let mut state = self.shared.state();
-        let count = limit.min(state.items.len());
+        let before = state.items.len();
+        let count = limit.min(before);
         let items = state.items.drain(..count).collect();
+        if before > ROOM_ITEMS && before - count <= ROOM_ITEMS {
+            self.shared.room.notify_one();
+        }
         if state.items.is_empty() && state.items.capacity() > KEPT_ITEMS_MAX {
             state.items = VecDeque::new();
         }
@@ -140,12 +166,65 @@ impl Shared {
     }
 }
 
+/// Into which place of the queue, from the front, an item may go at the most.
+fn places(item: &Item) -> usize {
+    match item {
+        Item::Control(_) => OUTBOX_ITEMS_MAX,
+        Item::Record { record, .. } => match record.stamp() {
+            None => OUTBOX_PLAIN_MAX,
+            // Whether the claim is met was seen by the router; one that is not met gains nothing else.
+            Some(stamp) if stamp.claimed_bits >= WORKED_BITS => OUTBOX_ITEMS_MAX,
+            Some(_) => OUTBOX_DATED_MAX,
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail loudly")]
 
     use super::*;
     use nightjar_core::item::Control;
+    use nightjar_core::record::{MsgId, Record, Target};
+
+    fn outbox() -> (Outbox, Queue) {
+        super::outbox(&Arc::default())
+    }
+
+    fn record(claimed_bits: u8) -> Item {
+        let record = Record::dated_with_claim(Target([1; 16]), b"x", 1, 0, [0; 8], claimed_bits).unwrap();
+        Item::Record { record, tag: 0 }
+    }
+
+    fn plain() -> Item {
+        let record = Record::plain(MsgId([2; 16]), Target([1; 16]), b"x").unwrap();
+        Item::Record { record, tag: 0 }
+    }
+
+    #[test]
+    fn plain_records_are_dropped_before_dated_ones_and_those_before_worked_ones() {
+        let (outbox, queue) = outbox();
+        let push = |item: fn() -> Item, count| {
+            let mut items: Vec<_> = std::iter::repeat_with(item).take(count).collect();
+            count - usize::try_from(outbox.push_all(&mut items)).unwrap()
+        };
+        assert_eq!(push(plain, OUTBOX_ITEMS_MAX), OUTBOX_PLAIN_MAX);
+        assert_eq!(push(|| record(0), OUTBOX_ITEMS_MAX), OUTBOX_DATED_MAX - OUTBOX_PLAIN_MAX);
+        assert_eq!(push(plain, 1), 0);
+        assert_eq!(push(|| record(WORKED_BITS), OUTBOX_ITEMS_MAX), OUTBOX_ITEMS_MAX - OUTBOX_DATED_MAX);
+        assert_eq!(queue.take(usize::MAX).0.len(), OUTBOX_ITEMS_MAX);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_room_is_told() {
+        let room = Arc::new(Notify::new());
+        let (outbox, queue) = super::outbox(&room);
+        let mut items: Vec<_> = std::iter::repeat_with(|| record(0)).take(OUTBOX_DATED_MAX).collect();
+        assert_eq!((outbox.push_all(&mut items), outbox.room()), (0, 0));
+        queue.take(OUTBOX_DATED_MAX - ROOM_ITEMS);
+        room.notified().await;
+        assert_eq!(outbox.room(), DRAFTS_MAX);
+    }
 
     fn item(number: u8) -> Item {
         Item::Control(Control::Wallet { text: vec![number] })
@@ -159,7 +238,6 @@ mod tests {
         assert!(items.is_empty());
         assert!(!outbox.push(item(2)));
         assert_eq!(queue.take(1).0, [item(1)]);
-        assert_eq!(outbox.room(), 1);
         assert!(outbox.push(item(3)));
         assert_eq!(queue.take(usize::MAX).0.last(), Some(&item(3)));
     }
