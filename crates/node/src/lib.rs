@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod data_dir;
 pub mod engine;
+pub mod foreign;
 pub mod handle;
 pub mod link;
 pub mod message;

@@ -23,6 +23,8 @@ use nightjar_core::seen::{SeenTable, SeenView};
 use nightjar_core::time::Now;
 use nightjar_node::clock::Clock;
 use nightjar_node::link::{Admission, LinkLimits, LinkOptions, LinkReport, Links, Listener, Outbox};
+use nightjar_pasc::key::{Curve, PrivateKey};
+use nightjar_wire::pascal::{Feature, PascalConfig, PascalSession};
 use nightjar_wire::secure::channel::{Channel, Heard, Listen};
 use nightjar_wire::secure::{NodeIdentity, SecureConfig, SecureLimits, SecureSession};
 use nightjar_wire::session::Session;
@@ -55,13 +57,21 @@ impl Side {
         let plain = SeenTable::new(1 << 12, 1 << 40, [2; 16]);
         let identity = NodeIdentity::from_seed([seed; 32]);
         let seen = SeenView::new(&dated, &plain);
+        let node_key = PrivateKey::from_scalar(Curve::Secp256k1, &[seed; 32]).unwrap();
+        let pascal = Arc::new(PascalConfig::new(Network::Main, node_key, Feature::HIDDEN, "test", seen.clone()));
         let config = Arc::new(SecureConfig::new(&identity, Network::Main, 0, "test", seen).with_limits(secure));
         let clock = Clock::system();
         let (links, reports) =
             Links::new(options(clock.clone()), move |kind, outbound, address: &Address, now: Now| {
-                assert_eq!(kind, LinkKind::Tls);
-                let session = SecureSession::new(Arc::clone(&config), outbound, address.clone(), now);
-                Box::new(session) as Box<dyn Session>
+                let address = address.clone();
+                match kind {
+                    LinkKind::Tls => {
+                        Box::new(SecureSession::new(Arc::clone(&config), outbound, address, now)) as Box<dyn Session>
+                    }
+                    LinkKind::Pascal => {
+                        Box::new(PascalSession::new(Arc::clone(&pascal), outbound, address, now, [seed; 32]))
+                    }
+                }
             });
         Self { links, reports, clock, next: 0 }
     }
@@ -97,6 +107,11 @@ impl Side {
     pub fn dial(&mut self, to: SocketAddr) -> (LinkId, Outbox) {
         let link = self.new_link();
         (link, self.links.dial(link, tls_address(to)))
+    }
+
+    pub fn dial_pascal(&mut self, to: SocketAddr) -> (LinkId, Outbox) {
+        let link = self.new_link();
+        (link, self.links.dial(link, Address::new(LinkKind::Pascal, to.ip(), to.port())))
     }
 
     /// Waits until a link is closed, and why; other reports are passed over.
