@@ -13,15 +13,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use nightjar_core::address::{Address, LinkKind};
-use nightjar_core::chain::Network;
-use nightjar_core::router::Budgets;
 use nightjar_node::clock::Clock;
 use nightjar_node::config::Checked;
 use nightjar_node::data_dir::DataDir;
 use nightjar_node::engine::Node;
 use nightjar_node::handle::{Handle, ListenTo, ListenWish, Status};
 use nightjar_node::message::{Content, Draft, Filter, Message};
-use nightjar_node::store::StoreLimits;
 use tempfile::TempDir;
 
 /// How long a test waits for a condition before it says that it does not come.
@@ -35,19 +32,8 @@ pub struct TestNode {
 }
 
 pub fn config(dir: &Path) -> Checked {
-    Checked {
-        data_dir: dir.to_owned(),
-        listen: "127.0.0.1:0".parse().unwrap(),
-        http: "127.0.0.1:0".parse().unwrap(),
-        connect: Vec::new(),
-        discovery: false,
-        network: Network::Main,
-        socks5: None,
-        log: "info".into(),
-        budgets: Some(Budgets::default()),
-        seen_bytes: 1 << 20,
-        store: StoreLimits::default(),
-    }
+    let own = "127.0.0.1:0".parse().unwrap();
+    Checked { listen: own, http: own, discovery: false, seen_bytes: 1 << 20, ..Checked::defaults(dir) }
 }
 
 impl TestNode {
