@@ -17,11 +17,13 @@ use crate::time::Mono;
 /// Slots in a line: eight of eight bytes are one cache line.
 const LINE_SLOTS: usize = 8;
 /// An id is kept for at least this many epochs.
-const EPOCHS_KEPT: u8 = 16;
+pub const EPOCHS_KEPT: u8 = 16;
 /// Lines are cleaned within this many epochs, long before an 8-bit epoch comes round again.
 const CLEANING_EPOCHS: usize = 64;
 /// How long the id of a dated record is kept: longer than any lifetime and both clock margins.
 pub const DATED_KEPT_MS: u64 = 2 * 60 * 60 * 1000;
+/// How long an epoch of the table of dated ids is.
+pub const DATED_EPOCH_MS: u64 = DATED_KEPT_MS.div_ceil(EPOCHS_KEPT as u64);
 /// How long the hash of a plain record is kept.
 pub const PLAIN_KEPT_MS: u64 = 8 * 60 * 60 * 1000;
 /// Memory of the table of dated ids: 1,000 records a second for over an hour.
@@ -70,6 +72,17 @@ pub struct SeenEntry {
     pub age_epochs: u8,
 }
 
+/// How many lines a table of so many bytes has.
+pub const fn lines_of(bytes: usize) -> usize {
+    let lines = bytes / size_of::<Line>();
+    if lines == 0 { 1 } else { lines }
+}
+
+/// How many ids a table of so many lines has room for.
+pub const fn ids_of(lines: usize) -> usize {
+    lines * LINE_SLOTS
+}
+
 struct Place {
     first: usize,
     second: usize,
@@ -78,8 +91,7 @@ struct Place {
 
 impl Shared {
     fn new(bytes: usize, key: [u8; 16]) -> Self {
-        let count = (bytes / size_of::<Line>()).max(1);
-        Self { lines: (0..count).map(|_| Line::default()).collect(), key, epoch: AtomicU8::new(0) }
+        Self { lines: (0..lines_of(bytes)).map(|_| Line::default()).collect(), key, epoch: AtomicU8::new(0) }
     }
 
     fn place(&self, id: &[u8; 16]) -> Place {
@@ -191,7 +203,7 @@ impl SeenTable {
 
     /// Ids the table has room for.
     pub fn capacity(&self) -> u64 {
-        (self.shared.lines.len() * LINE_SLOTS) as u64
+        ids_of(self.shared.lines.len()) as u64
     }
 
     /// Bytes the table has; it never has more.
@@ -284,9 +296,14 @@ impl SeenView {
         hash.finish()
     }
 
-    /// The key of the table of dated ids, and how long its epochs are: what a snapshot has to keep beside the ids.
+    /// The key of the table of dated ids: a snapshot has to keep it beside the ids.
     pub fn snapshot_key(&self) -> [u8; 16] {
         self.dated.key
+    }
+
+    /// Lines of the table of dated ids: a snapshot fits only into a table that has as many.
+    pub fn dated_lines(&self) -> usize {
+        self.dated.lines.len()
     }
 
     /// The dated ids that are kept, for a snapshot. Reads the whole table: not on the way of a record.

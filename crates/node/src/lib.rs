@@ -9,4 +9,5 @@ pub mod handle;
 pub mod link;
 pub mod message;
 mod private_file;
+pub mod seen_file;
 pub mod store;
