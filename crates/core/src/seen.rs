@@ -2,7 +2,8 @@
 //!
 //! Two-choice, 8-way: an id lives in one of two lines of 64 bytes, as a 56-bit keyed fingerprint and an
 //! 8-bit epoch. The router alone writes; links look through a [`SeenView`] to drop repeats early. When both
-//! lines are full of ids that are still wanted, the oldest of the 16 goes, and is counted. No bit of an id that an
+//! lines are full of ids that are still wanted, the oldest goes, and is counted: by epoch, and within an epoch by
+//! its place, for a line is a queue. No bit of an id that an
 //! attacker chooses decides where it lies: the key is random for each process.
 
 use std::hash::Hasher as _;
@@ -116,18 +117,15 @@ impl Shared {
         self.find(&place, epoch).is_some()
     }
 
-    /// Where a new id goes: a free slot of the emptier line, or, when both are full, that of the oldest id.
-    fn slot_for(&self, place: &Place, epoch: u8) -> &AtomicU64 {
+    /// Which line a new id goes to: the emptier one, or, when both are full, that of which the oldest id is older.
+    fn line_for(&self, place: &Place, epoch: u8) -> &[AtomicU64; LINE_SLOTS] {
         let (first, second) = (self.line(place.first), self.line(place.second));
-        let free = |line: &[AtomicU64; LINE_SLOTS]| {
-            line.iter().filter(|slot| is_free(slot.load(Ordering::Relaxed), epoch)).count()
+        let room = |line: &[AtomicU64; LINE_SLOTS]| {
+            let values = line.iter().map(|slot| slot.load(Ordering::Relaxed));
+            let free = values.clone().filter(|value| is_free(*value, epoch)).count();
+            (free, values.map(|value| age(value, epoch)).max().filter(|_| free == 0))
         };
-        let emptier = if free(second) > free(first) { second } else { first };
-        let vacant = emptier.iter().find(|slot| is_free(slot.load(Ordering::Relaxed), epoch));
-        vacant.unwrap_or_else(|| {
-            let both = first.iter().chain(second);
-            both.max_by_key(|slot| age(slot.load(Ordering::Relaxed), epoch)).expect("a line has eight slots")
-        })
+        if room(second) > room(first) { second } else { first }
     }
 
     fn find(&self, place: &Place, epoch: u8) -> Option<&AtomicU64> {
@@ -226,16 +224,23 @@ impl SeenTable {
     }
 
     fn put(&mut self, place: &Place, epoch: u8, value: u64) {
-        let slot = self.shared.slot_for(place, epoch);
-        let before = slot.load(Ordering::Relaxed);
-        slot.store(value, Ordering::Relaxed);
-        if !is_free(before, epoch) {
-            self.evicted += 1;
-            self.live -= 1;
-            *self.added_in(before) -= 1;
-        }
-        self.live += 1;
         *self.added_in(value) += 1;
+        self.live += 1;
+        // A line is in the order of age, the youngest first: what is older moves on, the last falls out.
+        let mut moved = value;
+        for slot in self.shared.line_for(place, epoch) {
+            let here = slot.load(Ordering::Relaxed);
+            if is_free(here, epoch) {
+                return slot.store(moved, Ordering::Relaxed);
+            }
+            if age(here, epoch) >= age(moved, epoch) {
+                slot.store(moved, Ordering::Relaxed);
+                moved = here;
+            }
+        }
+        *self.added_in(moved) -= 1;
+        self.live -= 1;
+        self.evicted += 1;
     }
 
     fn step(&mut self) {

@@ -129,6 +129,24 @@ fn above_its_room_the_oldest_go_first_and_are_counted() {
     assert!(young >= 990, "only {young} of a thousand of the youngest quarter are left");
 }
 
+/// Within one epoch all ids are of one age; yet a flood must not push out what came a moment ago, or records that
+/// go round in it would be taken for new.
+#[test]
+fn the_oldest_go_first_within_an_epoch_too() {
+    let mut table = table(1 << 18);
+    let ids = random_ids(11, 4 * table.capacity());
+    let back = usize::try_from(table.capacity() / 8).unwrap();
+    let mut lost = 0;
+    for (number, id) in ids.iter().enumerate() {
+        assert!(table.insert(id));
+        lost += usize::from(number >= back && !table.contains(&ids[number - back]));
+    }
+    assert_eq!(lost, 0, "of those that came an eighth of the room ago");
+    let newest = &ids[ids.len() - ids.len() / 8..];
+    let kept = newest.iter().filter(|id| table.contains(id)).count();
+    assert!(kept * 100 >= newest.len() * 90, "{kept} of {} are left", newest.len());
+}
+
 #[test]
 fn a_million_random_ids_take_no_byte_more() {
     let mut table = table(1 << 20);
