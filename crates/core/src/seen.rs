@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use zerocopy::FromZeros as _;
 
 use crate::record::{MsgId, RecordRef};
 use crate::time::Mono;
@@ -32,8 +33,8 @@ pub const DATED_BYTES_DEFAULT: usize = 64 << 20;
 /// Memory of the table of plain records: 8 hours at the full plain budget of 50 a second.
 pub const PLAIN_BYTES_DEFAULT: usize = 16 << 20;
 
-#[repr(align(64))]
-#[derive(Default)]
+#[repr(C, align(64))]
+#[derive(zerocopy::FromZeros)]
 struct Line([AtomicU64; LINE_SLOTS]);
 
 /// The part that is shared: readable from every thread, written by the one [`SeenTable`].
@@ -92,7 +93,9 @@ struct Place {
 
 impl Shared {
     fn new(bytes: usize, key: [u8; 16]) -> Self {
-        Self { lines: (0..lines_of(bytes)).map(|_| Line::default()).collect(), key, epoch: AtomicU8::new(0) }
+        // From the allocator as zeros: memory that no id was put into is not taken from the system.
+        let lines = <[Line]>::new_box_zeroed_with_elems(lines_of(bytes)).expect("there is memory for the seen table");
+        Self { lines, key, epoch: AtomicU8::new(0) }
     }
 
     fn place(&self, id: &[u8; 16]) -> Place {
@@ -251,7 +254,8 @@ impl SeenTable {
         let part = self.shared.lines.len().div_ceil(CLEANING_EPOCHS);
         let turn = usize::from(epoch) % CLEANING_EPOCHS;
         for slot in self.shared.lines.iter().skip(turn * part).take(part).flat_map(|line| &line.0) {
-            if is_free(slot.load(Ordering::Relaxed), epoch) {
+            let value = slot.load(Ordering::Relaxed);
+            if value != 0 && is_free(value, epoch) {
                 slot.store(0, Ordering::Relaxed);
             }
         }
@@ -259,7 +263,9 @@ impl SeenTable {
 
     fn clear(&mut self) {
         for slot in self.shared.lines.iter().flat_map(|line| &line.0) {
-            slot.store(0, Ordering::Relaxed);
+            if slot.load(Ordering::Relaxed) != 0 {
+                slot.store(0, Ordering::Relaxed);
+            }
         }
         self.by_epoch.fill(0);
         self.live = 0;
