@@ -45,6 +45,8 @@ pub struct Scenario {
     pub lifetime_s: u32,
     /// Whether routers hold budgets.
     pub budgets: bool,
+    /// Memory of each of a router's two tables of seen ids, in KiB; one holds 128 ids a KiB. Small, as there are many.
+    pub seen_kib: usize,
     /// Where chance begins.
     pub seed: u64,
 }
@@ -67,6 +69,7 @@ impl Default for Scenario {
             body_bytes: 128,
             lifetime_s: LIFETIME_S_DEFAULT,
             budgets: true,
+            seen_kib: 128,
             seed: 1,
         }
     }
@@ -133,6 +136,8 @@ impl Scenario {
         demand(bounded, "records_per_s", format!("0 or more, and at most {RECORDS_MAX} records in all"))?;
         let bodies = NUMBER_BYTES..=BODY_BYTES_MAX;
         demand(bodies.contains(&self.body_bytes), "body_bytes", format!("from {NUMBER_BYTES} to {BODY_BYTES_MAX}"))?;
+        let room = (1..=65_536).contains(&self.seen_kib);
+        demand(room, "seen_kib", "from 1 to 65536".into())?;
         let lives = LIFETIME_S_MIN..=LIFETIME_S_MAX;
         demand(lives.contains(&self.lifetime_s), "lifetime_s", format!("from {LIFETIME_S_MIN} to {LIFETIME_S_MAX}"))
     }

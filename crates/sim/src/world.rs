@@ -25,8 +25,6 @@ use crate::scenario::Scenario;
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
 /// A dated record this far out of its time is a fault of the TLS peer that sent it.
 const EXPIRED_S_FORGIVEN: u32 = 120;
-/// Memory of each table of seen ids: small, because there are many. It holds 90,000 at seven tenths.
-const SEEN_BYTES: usize = 1 << 20;
 
 /// A network in virtual time.
 pub struct World {
@@ -109,7 +107,7 @@ impl World {
         }
         let nodes = (0..)
             .zip(kinds)
-            .map(|(number, (silent, ahead_ms))| Node::new(number, silent, ahead_ms, scenario.budgets, chance.random()));
+            .map(|(number, (silent, ahead_ms))| Node::new(number, silent, ahead_ms, scenario, chance.random()));
         let nodes = nodes.collect();
         let (queue, ledger) = (Queue::new(), Ledger::default());
         let mut world =
@@ -377,14 +375,14 @@ impl World {
 }
 
 impl Node {
-    fn new(number: usize, silent: bool, clock_ahead_ms: i64, budgets: bool, seed: [u8; 32]) -> Self {
+    fn new(number: usize, silent: bool, clock_ahead_ms: i64, scenario: &Scenario, seed: [u8; 32]) -> Self {
         let config = RouterConfig {
-            budgets: budgets.then(Budgets::default),
+            budgets: scenario.budgets.then(Budgets::default),
             discovery: false,
             outbound_wanted: 0,
             inbound_max: LINKS_MAX,
-            dated_bytes: SEEN_BYTES,
-            plain_bytes: SEEN_BYTES,
+            dated_bytes: scenario.seen_kib << 10,
+            plain_bytes: scenario.seen_kib << 10,
             ..RouterConfig::new(node_key(number))
         };
         let wall = EPOCH_MS.saturating_add_signed(clock_ahead_ms);

@@ -163,8 +163,8 @@ fn a_million_random_ids_leave_memory_as_it_was() {
         }
         world.run_until(1_000 + SETTLE_MS);
         let counters = world.router(honest).counters();
-        // Two tables of a megabyte, eight bytes an id.
-        assert!(counters.seen_live <= 2 * (1 << 20) / 8, "{counters:?}");
+        // Two tables, 128 ids a KiB.
+        assert!(counters.seen_live <= 2 * 128 * scenario(&text).seen_kib as u64, "{counters:?}");
         assert!(counters.fresh <= (FRESH_BYTES_MAX / (33 + 8)) as u64, "{counters:?}");
         assert_eq!(counters.seen_live + counters.seen_evicted, counters.accepted, "{counters:?}");
         if budgets {
