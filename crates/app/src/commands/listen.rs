@@ -1,0 +1,279 @@
+//! `nightjar listen NAME...`: what is sent to the names, line by line as it comes. It listens by leases that it renews, so
+//! that it takes nothing away from others who listen to the same names, and leaves nothing behind.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use nightjar_core::name::TypedName;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::client::{CallError, Client};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Paint};
+use crate::signals::Signals;
+
+/// How long the node goes on to listen for a program that was killed.
+const LEASE_S: u64 = 120;
+/// Two renewals may fail to come in time before the lease ends.
+const RENEW_S: u64 = 40;
+/// One question waits so long for a message before it is asked again.
+const POLL_S: u64 = 20;
+/// What one question brings at the most, so that a long history begins to be shown at once.
+const PAGE_MESSAGES: u64 = 200;
+/// Leases that are not given back in this time end by themselves.
+const RELEASE_MS_MAX: u64 = 2_000;
+
+const HELP: &str = "\
+NAME is a channel (#pascalcoin), a nick (nightraven or @nightraven) or an account (1234 or 1234-44).
+Each line has the time (UTC), the name and the text. Data that is no text is shown in hex; characters that could
+change the terminal, or hide, are shown as escapes like \\u{202e}. With --json each line is a message as
+`getmessages` gives it.
+
+Examples:
+  nightjar listen '#pascalcoin' nightraven
+  nightjar listen '#pascalcoin' --since 0        what the log has, then what comes
+  nightjar listen 1234-44 --json | jq .text";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(super) struct Args {
+    /// Channels, nicks and accounts to listen to
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+
+    /// Print JSON, a message a line
+    #[arg(long)]
+    json: bool,
+
+    /// Begin behind this place in the node's log; 0 = with all it has [default: now]
+    #[arg(long, value_name = "SEQ")]
+    since: Option<u64>,
+}
+
+impl Args {
+    /// The names, if all of them are names.
+    pub(super) fn names(&self) -> Result<Vec<TypedName>, Failure> {
+        self.names.iter().map(|name| name.parse().map_err(Failure::usage)).collect()
+    }
+}
+
+/// What the node says to `listen`.
+#[derive(Debug, Deserialize)]
+struct Listening {
+    targets: Vec<String>,
+    lease: u64,
+}
+
+/// The part of a page that is needed; messages go through as they are.
+#[derive(Debug, Deserialize)]
+struct Page {
+    messages: Vec<Value>,
+    next: u64,
+    first: u64,
+}
+
+/// The part of a message that a person reads.
+#[derive(Debug, Deserialize)]
+struct Message {
+    #[serde(default)]
+    name: Option<String>,
+    target: String,
+    payload: String,
+    #[serde(default)]
+    text: Option<String>,
+    /// Only when the payload is neither text nor bytes as they are.
+    #[serde(default)]
+    coding: Option<u8>,
+    received: u64,
+}
+
+/// The part of the status that says where the log ends.
+#[derive(Debug, Deserialize)]
+struct End {
+    seq: u64,
+}
+
+/// A name that the node listens to for us.
+#[derive(Debug)]
+struct Lease {
+    name: String,
+    number: Cell<u64>,
+}
+
+/// What the loops share.
+struct Ear {
+    client: Client,
+    leases: Vec<Lease>,
+    targets: BTreeSet<String>,
+    json: bool,
+    paint: Paint,
+    /// All up to this place was shown.
+    since: Cell<u64>,
+}
+
+pub(super) async fn run(client: Client, args: Args, names: Vec<TypedName>) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    // Looked up before anything is listened to: what comes from then on is shown.
+    let since = match args.since {
+        Some(since) => since,
+        None => super::understood::<End>("nodestatus", client.call("nodestatus", json!({})).await?)?.seq,
+    };
+    let mut ear = Ear {
+        client,
+        leases: Vec::new(),
+        targets: BTreeSet::new(),
+        json: args.json,
+        paint: Paint::stdout(),
+        since: Cell::new(since),
+    };
+    let result = tokio::select! {
+        result = ear.listen(names) => result,
+        _ = signals.next() => Ok(()),
+    };
+    let result = match result {
+        Ok(()) if !ear.leases.is_empty() => tokio::select! {
+            result = ear.follow() => result,
+            result = ear.renew() => result,
+            _ = signals.next() => Ok(()),
+        },
+        other => other,
+    };
+    ear.release().await;
+    result
+}
+
+impl Ear {
+    async fn listen(&mut self, names: Vec<TypedName>) -> Result<(), Failure> {
+        for name in names {
+            let name = name.typed().to_owned();
+            let params = json!({ "name": name, "lease_s": LEASE_S });
+            let listening: Listening = super::understood("listen", self.client.call("listen", params).await?)?;
+            self.targets.extend(listening.targets);
+            self.leases.push(Lease { name, number: Cell::new(listening.lease) });
+        }
+        Ok(())
+    }
+
+    /// Shows what comes; ends only with a failure, which a closed pipe is as well.
+    async fn follow(&self) -> Result<(), Failure> {
+        loop {
+            let since = self.since.get();
+            let params = json!({ "since": since, "limit": PAGE_MESSAGES, "wait_s": POLL_S });
+            let wait = Duration::from_secs(POLL_S);
+            let result = self.client.call_waiting("getmessages", params, wait).await;
+            let page: Page = super::understood("getmessages", result.map_err(|error| self.failure(error))?)?;
+            if page.first > since.saturating_add(1) {
+                output::note(&format!("nightjar: messages before seq {} are no longer kept by the node", page.first));
+            }
+            let lines = self.lines(page.messages)?;
+            if !lines.is_empty() {
+                // On a thread of its own: whoever reads may pause, and the leases must be renewed meanwhile.
+                let printing = tokio::task::spawn_blocking(move || output::print(&lines));
+                printing.await.map_err(|_| Failure::failed("the output was broken off"))??;
+            }
+            self.since.set(page.next);
+        }
+    }
+
+    fn lines(&self, messages: Vec<Value>) -> Result<String, Failure> {
+        let mut lines = String::new();
+        for message in messages {
+            let ours = message.get("target").and_then(Value::as_str).is_some_and(|it| self.targets.contains(it));
+            if !ours {
+                continue;
+            }
+            if self.json {
+                let json = message.to_string();
+                lines.push_str(&if output::at_terminal() { output::harmless_json(&json) } else { json });
+            } else {
+                lines.push_str(&line(&super::understood("getmessages", message)?, self.paint));
+            }
+            lines.push('\n');
+        }
+        Ok(lines)
+    }
+
+    /// Renews the leases for ever.
+    async fn renew(&self) -> Result<(), Failure> {
+        loop {
+            sleep(Duration::from_secs(RENEW_S)).await;
+            for lease in &self.leases {
+                let params = json!({ "name": lease.name, "lease_s": LEASE_S, "lease": lease.number.get() });
+                let result = self.client.call("listen", params).await.map_err(|error| self.failure(error))?;
+                lease.number.set(super::understood::<Listening>("listen", result)?.lease);
+            }
+        }
+    }
+
+    /// Gives the leases back. If the node does not take them they end by themselves.
+    async fn release(&self) {
+        let release = async {
+            for lease in &self.leases {
+                let params = json!({ "name": lease.name, "lease": lease.number.get() });
+                if self.client.call("unlisten", params).await.is_err() {
+                    return;
+                }
+            }
+        };
+        // What is not done in time is done by the leases' end.
+        timeout(Duration::from_millis(RELEASE_MS_MAX), release).await.unwrap_or(());
+    }
+
+    fn failure(&self, error: CallError) -> Failure {
+        match Failure::from(error) {
+            failure if failure.exit() == Exit::NoNode => {
+                failure.with(&format!("; `--since {}` goes on from here when it runs again", self.since.get()))
+            }
+            failure => failure,
+        }
+    }
+}
+
+/// A message as a person reads it.
+fn line(message: &Message, paint: Paint) -> String {
+    let time = output::date(message.received);
+    let name = message.name.as_deref().unwrap_or(&message.target);
+    let bytes = || output::binary(&output::visible(&message.payload));
+    let text = match (&message.text, message.coding) {
+        (_, Some(coding)) => format!("[coding {coding}] {}", bytes()),
+        (Some(text), None) => output::visible(text),
+        (None, None) => bytes(),
+    };
+    format!("{}  {}  {text}", paint.dim(&time), paint.name(&output::visible(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    fn shown(message: Value) -> String {
+        line(&serde_json::from_value(message).unwrap(), Paint::stdout())
+    }
+
+    #[test]
+    fn a_line_has_time_name_and_text_that_is_harmless() {
+        let message = json!({
+            "seq": 1, "msgid": "00", "target": "aa", "name": "#demo", "payload": "00", "dated": true, "own": false,
+            "text": "hello\u{1b}[2J\nx", "received": 0
+        });
+        assert_eq!(shown(message), "1970-01-01T00:00:00Z  #demo  hello\\u{1b}[2J\\nx");
+    }
+
+    #[test]
+    fn data_is_shown_in_hex_and_a_bare_target_by_its_digits() {
+        let message = json!({ "seq": 1, "target": "aa", "name": null, "payload": "00ff", "received": 0 });
+        assert_eq!(shown(message), "1970-01-01T00:00:00Z  aa  [2 bytes] 00ff");
+        let message = json!({ "seq": 1, "target": "aa", "name": "#a", "payload": "61", "coding": 1, "received": 0 });
+        assert_eq!(shown(message), "1970-01-01T00:00:00Z  #a  [coding 1] [1 byte] 61");
+    }
+
+    #[test]
+    fn a_lease_outlives_two_renewals_that_come_late() {
+        const { assert!(RENEW_S * 3 <= LEASE_S && POLL_S < RENEW_S) }
+        const { assert!(LEASE_S <= nightjar_node::handle::LEASE_S_MAX as u64) }
+    }
+}

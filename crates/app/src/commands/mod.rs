@@ -1,0 +1,144 @@
+//! The command line: what there is, its help, and who does it. A command is a file of its own and one line here.
+
+mod config;
+mod demo;
+mod listen;
+mod peers;
+mod rpc;
+mod run;
+mod send;
+mod settings;
+mod status;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::exit::{self, Exit, Failure};
+
+const ABOUT: &str = "A node for PIP-0038: chat and data beside the PascalCoin chain";
+
+const EXAMPLES: &str = "\
+Examples:
+  nightjar run                              start a node and leave it running
+  nightjar send '#pascalcoin' 'good night'  say something to a channel
+  nightjar listen '#pascalcoin' 1234-44     hear what is sent to a channel and to an account
+  nightjar demo                             see seven nodes at work, on this machine alone";
+
+/// How long threads of the runtime may take to end: the node has had its own time before.
+const RUNTIME_END_MS_MAX: u64 = 500;
+
+#[derive(Debug, Parser)]
+#[command(name = "nightjar", version, about = ABOUT, after_help = format!("{EXAMPLES}\n\n{}", exit::table()))]
+#[command(max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    /// The node's data directory [env: NIGHTJAR_DATA_DIR] [default: $XDG_DATA_HOME/nightjar]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node until Ctrl-C or SIGTERM
+    Run(run::Args),
+    /// Send a line of text, or data, to a channel, nick or account
+    Send(send::Args),
+    /// Show what is sent to channels, nicks and accounts, as it comes
+    Listen(listen::Args),
+    /// List the links to other nodes
+    Peers(peers::Args),
+    /// Show how the node is doing
+    Status(status::Args),
+    /// Show the checked configuration, and where each value comes from
+    Config(config::Args),
+    /// Call any JSON-RPC method of the node
+    Rpc(rpc::Args),
+    /// Start seven nodes on this machine, send records through them and check what arrives
+    Demo(demo::Args),
+}
+
+/// Does what a command line asks.
+pub(crate) fn run_from(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too. If nobody reads them any more, that is no failure.
+            let asked = !error.use_stderr();
+            return match error.print() {
+                Ok(()) if asked => Exit::Done,
+                Ok(()) => Exit::Usage,
+                Err(broken) => Failure::from(broken).report(),
+            };
+        }
+    };
+    match cli.run() {
+        Ok(()) => Exit::Done,
+        Err(failure) => failure.report(),
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), Failure> {
+        let Self { data_dir, command } = self;
+        let client = || -> Result<Client, Failure> { Ok(Client::of(&settings::data_dir(data_dir.clone())?)?) };
+        match command {
+            Command::Run(args) => on_runtime(run::run(args, data_dir)),
+            Command::Send(args) => {
+                let message = args.message()?;
+                on_runtime(send::run(client()?, message))
+            }
+            Command::Listen(args) => {
+                let names = args.names()?;
+                on_runtime(listen::run(client()?, args, names))
+            }
+            Command::Peers(args) => on_runtime(peers::run(client()?, args)),
+            Command::Status(args) => on_runtime(status::run(client()?, args)),
+            Command::Config(args) => config::run(args, data_dir),
+            Command::Rpc(args) => {
+                let call = args.call()?;
+                on_runtime(rpc::run(client()?, call))
+            }
+            Command::Demo(args) => on_runtime(demo::run(args)),
+        }
+    }
+}
+
+/// A node's answer as this program understands it.
+fn understood<T: DeserializeOwned>(method: &str, result: Value) -> Result<T, Failure> {
+    serde_json::from_value(result).map_err(|error| {
+        let version = env!("CARGO_PKG_VERSION");
+        Failure::failed(format!(
+            "the node's answer to {method} is not understood ({error}): is it of another version than {version}?"
+        ))
+    })
+}
+
+fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the system gives no threads or no event queue: {error}")))?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_timeout(Duration::from_millis(RUNTIME_END_MS_MAX));
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_whole() {
+        Cli::command().debug_assert();
+    }
+}

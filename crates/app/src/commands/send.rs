@@ -1,0 +1,232 @@
+//! `nightjar send NAME TEXT`: one record to whoever listens to the name.
+
+use std::io::{self, Read as _};
+
+use nightjar_core::name::TypedName;
+use nightjar_core::record::{
+    BODY_BYTES_MAX, LIFETIME_S_DEFAULT, LIFETIME_S_MAX, LIFETIME_S_MIN, PAYLOAD_BYTES_MAX, TRAILER_BYTES,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::client::Client;
+use crate::exit::Failure;
+use crate::output;
+
+/// What is read of stdin: far more than fits into a record, in hex and with line breaks as well.
+const STDIN_BYTES_MAX: u64 = 64 * 1024;
+
+const HELP: &str = "\
+NAME is a channel (#pascalcoin), a nick (nightraven or @nightraven) or an account (1234 or 1234-44).
+A text that begins with - stands behind --: nightjar send '#a' -- '-1'
+
+Examples:
+  nightjar send '#pascalcoin' 'good night'
+  date | nightjar send 1234-44 -
+  nightjar send nightraven --hex 00ff10
+  xxd -p photo.bin | nightjar send nightraven - --hex
+  nightjar send '#pascalcoin' 'only for a minute' --lifetime 60";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(super) struct Args {
+    /// Channel, nick or account to send to
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    /// What to send; - reads it from stdin
+    #[arg(value_name = "TEXT")]
+    text: String,
+
+    /// TEXT is data, in hex digits
+    #[arg(long)]
+    hex: bool,
+
+    /// Send exactly PIP-0038's record: without date, and to the name as it is typed
+    #[arg(long, conflicts_with = "lifetime")]
+    plain: bool,
+
+    #[arg(long, value_name = "SECONDS", value_parser = lifetime(), help = lifetime_help())]
+    lifetime: Option<u32>,
+
+    /// Print the result of `sendmessage` as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn lifetime() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(LIFETIME_S_MIN)..=i64::from(LIFETIME_S_MAX))
+}
+
+fn lifetime_help() -> String {
+    format!("For how long it may travel, {LIFETIME_S_MIN} to {LIFETIME_S_MAX} seconds [default: {LIFETIME_S_DEFAULT}]")
+}
+
+/// A message that fits.
+#[derive(Debug)]
+pub(super) struct Message {
+    params: Map<String, Value>,
+    json: bool,
+}
+
+/// What the node says of a message it sent.
+#[derive(Debug, Deserialize)]
+struct Sent {
+    msgid: String,
+    peers: u64,
+    expiry: Option<u64>,
+}
+
+impl Args {
+    /// The message, if it is one that can be sent. Reads stdin if it stands there.
+    pub(super) fn message(self) -> Result<Message, Failure> {
+        let name: TypedName = self.name.parse().map_err(Failure::usage)?;
+        let text = if self.text == "-" { read_stdin(io::stdin().lock())? } else { self.text };
+        let mut params = Map::new();
+        // What was typed without the `@`, which a nick is that begins like one.
+        params.insert("name".to_owned(), json!(name.typed()));
+        let bytes = if self.hex {
+            let digits: String = text.split_whitespace().collect();
+            let bytes = bytes_of_hex(&digits)?;
+            params.insert("payload".to_owned(), json!(digits));
+            bytes
+        } else {
+            // One end of line: the one that `echo` writes.
+            let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+            params.insert("text".to_owned(), json!(text));
+            text.len()
+        };
+        fits(bytes, self.plain)?;
+        if self.plain {
+            params.insert("plain".to_owned(), json!(true));
+        }
+        if let Some(lifetime) = self.lifetime {
+            params.insert("lifetime_s".to_owned(), json!(lifetime));
+        }
+        Ok(Message { params, json: self.json })
+    }
+}
+
+pub(super) async fn run(client: Client, message: Message) -> Result<(), Failure> {
+    let result = client.call("sendmessage", Value::Object(message.params)).await?;
+    if message.json {
+        return Ok(output::print(&output::json(&result))?);
+    }
+    let sent: Sent = super::understood("sendmessage", result)?;
+    Ok(output::print(&sentence(&sent))?)
+}
+
+fn sentence(sent: &Sent) -> String {
+    let Sent { msgid, peers, expiry } = sent;
+    let until = expiry.map(|until| output::date(until.saturating_mul(1000)));
+    match (peers, until) {
+        (0, Some(until)) => {
+            format!("{msgid} made, but no peer is connected: it goes to whoever connects until {until}\n")
+        }
+        (0, None) => format!("{msgid} made, but no peer is connected: it goes to whoever connects within minutes\n"),
+        (1, _) => format!("{msgid} sent to 1 peer\n"),
+        (peers, _) => format!("{msgid} sent to {peers} peers\n"),
+    }
+}
+
+fn read_stdin(stdin: impl io::Read) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    stdin
+        .take(STDIN_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::failed(format!("stdin cannot be read: {error}")))?;
+    if bytes.len() as u64 > STDIN_BYTES_MAX {
+        return Err(Failure::usage(format!("stdin has more than {STDIN_BYTES_MAX} bytes: {}", how_many_fit())));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::usage("stdin is not UTF-8 text: data is sent in hex, as in `xxd -p | ... - --hex`"))
+}
+
+fn bytes_of_hex(digits: &str) -> Result<usize, Failure> {
+    if let Some(strange) = digits.chars().find(|digit| !digit.is_ascii_hexdigit()) {
+        return Err(Failure::usage(format!("{strange:?} is no hex digit: with --hex, data is digits 0-9 a-f")));
+    }
+    if digits.len() % 2 == 1 {
+        return Err(Failure::usage(format!("{} hex digits are half a byte too many or too few", digits.len())));
+    }
+    Ok(digits.len() / 2)
+}
+
+fn fits(bytes: usize, plain: bool) -> Result<(), Failure> {
+    let limit = if plain { PAYLOAD_BYTES_MAX } else { BODY_BYTES_MAX };
+    match bytes {
+        0 => Err(Failure::usage("there is nothing to send: the text is empty")),
+        _ if bytes > limit => Err(Failure::usage(format!("{bytes} bytes are too long: {}", how_many_fit()))),
+        _ => Ok(()),
+    }
+}
+
+fn how_many_fit() -> String {
+    format!(
+        "one record takes {BODY_BYTES_MAX} bytes, with --plain {PAYLOAD_BYTES_MAX} (the date of the others takes {TRAILER_BYTES})"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    fn args(name: &str, text: &str) -> Args {
+        Args { name: name.to_owned(), text: text.to_owned(), hex: false, plain: false, lifetime: None, json: false }
+    }
+
+    fn params(args: Args) -> Value {
+        Value::Object(args.message().unwrap().params)
+    }
+
+    #[test]
+    fn an_at_sign_means_a_nick_and_does_not_travel() {
+        assert_eq!(params(args("@Raven", "x")), json!({"name": "Raven", "text": "x"}));
+        assert_eq!(params(args("1234", "x")), json!({"name": "1234", "text": "x"}));
+        assert!(args("@#raven", "x").message().is_err());
+    }
+
+    #[test]
+    fn one_end_of_line_is_taken_off_a_text() {
+        for (typed, sent) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a\r", "a\r"), (" a ", " a ")] {
+            assert_eq!(params(args("#a", typed)), json!({"name": "#a", "text": sent}));
+        }
+    }
+
+    #[test]
+    fn hex_may_have_blanks_and_nothing_else() {
+        let hex = |text: &str| Args { hex: true, ..args("#a", text) };
+        assert_eq!(params(hex("00 Ff\n10\n")), json!({"name": "#a", "payload": "00Ff10"}));
+        assert!(hex("0").message().is_err());
+        assert!(hex("0g").message().is_err());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_how_much_does() {
+        assert!(args("#a", &"x".repeat(BODY_BYTES_MAX)).message().is_ok());
+        let failure = args("#a", &"x".repeat(BODY_BYTES_MAX + 1)).message().unwrap_err();
+        assert!(format!("{failure:?}").contains("239 bytes"));
+        let plain = |bytes: usize| Args { plain: true, ..args("#a", &"x".repeat(bytes)) };
+        assert!(plain(PAYLOAD_BYTES_MAX).message().is_ok());
+        assert!(plain(PAYLOAD_BYTES_MAX + 1).message().is_err());
+        assert!(args("#a", "\n").message().is_err());
+    }
+
+    #[test]
+    fn stdin_without_end_is_not_read_to_its_end() {
+        assert!(read_stdin(io::repeat(b'a')).is_err());
+        assert!(read_stdin(io::Cursor::new(vec![0xff])).is_err());
+        assert_eq!(read_stdin(io::Cursor::new(b"a\n")).unwrap(), "a\n");
+    }
+
+    #[test]
+    fn nobody_being_there_is_said_in_words() {
+        let sent = |peers, expiry| sentence(&Sent { msgid: "00".to_owned(), peers, expiry });
+        assert!(sent(0, Some(86_400)).contains("no peer is connected"));
+        assert!(sent(0, Some(86_400)).contains("1970-01-02"));
+        assert!(sent(0, None).contains("no peer is connected"));
+        assert_eq!(sent(1, None), "00 sent to 1 peer\n");
+        assert_eq!(sent(3, None), "00 sent to 3 peers\n");
+    }
+}

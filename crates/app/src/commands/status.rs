@@ -1,0 +1,164 @@
+//! `nightjar status`: how the node is doing, on one screen.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::exit::Failure;
+use crate::output::{self, Align, Paint, Table};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print the result of `nodestatus` as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The part of the status that is shown.
+#[derive(Debug, Deserialize)]
+struct Status {
+    version: String,
+    network: String,
+    node_key: String,
+    listen: String,
+    data_dir: String,
+    uptime_s: u64,
+    connections: u64,
+    addresses_known: u64,
+    listens: u64,
+    seq: u64,
+    budgets: String,
+    not_stored: u64,
+    counters: Counters,
+    banned: Vec<Banned>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Counters {
+    received: u64,
+    accepted: u64,
+    published: u64,
+    repeats: u64,
+    sent: u64,
+    delivered: u64,
+    expired: u64,
+    forged: u64,
+    over_budget: u64,
+    congested: u64,
+    seen_live: u64,
+    seen_evicted: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Banned {
+    addr: String,
+    until: u64,
+    reason: String,
+}
+
+pub(super) async fn run(client: Client, args: Args) -> Result<(), Failure> {
+    let result = client.call("nodestatus", json!({})).await?;
+    if args.json {
+        return Ok(output::print(&output::json(&result))?);
+    }
+    Ok(output::print(&page(result, Paint::stdout())?)?)
+}
+
+fn page(result: Value, paint: Paint) -> Result<String, Failure> {
+    let status: Status = super::understood("nodestatus", result)?;
+    let counters = &status.counters;
+    let stored = match status.not_stored {
+        0 => format!("last seq {}", status.seq),
+        lost => format!("last seq {}; {lost} messages could not be stored: see the log", status.seq),
+    };
+    let budgets = match status.budgets.as_str() {
+        "off" => "off: this node takes in whatever comes, for benchmarks only".to_owned(),
+        other => other.to_owned(),
+    };
+    let forgotten = match counters.seen_evicted {
+        0 => String::new(),
+        evicted => format!("; {evicted} forgotten before their time: seen_bytes is too small for this network"),
+    };
+    let mut text = output::facts(
+        &[
+            ("version", status.version),
+            ("network", status.network),
+            ("node key", status.node_key),
+            ("listens on", status.listen),
+            ("data dir", status.data_dir),
+            ("running for", output::duration(status.uptime_s)),
+            ("peers", format!("{} connected, {} addresses known", status.connections, status.addresses_known)),
+            ("listening", format!("{} names and targets", status.listens)),
+            ("log", stored),
+            ("budgets", budgets),
+            (
+                "records",
+                format!(
+                    "{} received: {} new, {} repeats, {} expired, {} forged, {} over budget",
+                    counters.received,
+                    counters.accepted,
+                    counters.repeats,
+                    counters.expired,
+                    counters.forged,
+                    counters.over_budget
+                ),
+            ),
+            (
+                "",
+                format!(
+                    "{} published here, {} delivered here, {} handed to links, {} lost to slow peers",
+                    counters.published, counters.delivered, counters.sent, counters.congested
+                ),
+            ),
+            ("seen ids", format!("{}{forgotten}", counters.seen_live)),
+        ],
+        paint,
+    );
+    if !status.banned.is_empty() {
+        let mut table = Table::new(&[("LEFT ALONE", Align::Left), ("UNTIL", Align::Left), ("WHY", Align::Left)]);
+        for banned in status.banned {
+            let until = output::date(banned.until.saturating_mul(1000));
+            table.row([banned.addr, until, banned.reason]);
+        }
+        text.push('\n');
+        text.push_str(&table.render(paint));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    fn status() -> Value {
+        json!({
+            "version": "0.1.0", "network": "main", "node_key": "00ff", "listen": "[::]:4038", "data_dir": "/d",
+            "uptime_s": 3700, "connections": 2, "addresses_known": 5, "listens": 1, "seq": 12, "budgets": "on",
+            "not_stored": 0, "banned": [], "counters": {
+                "received": 30, "accepted": 10, "published": 1, "repeats": 20, "sent": 11, "delivered": 3,
+                "expired": 0, "forged": 0, "collisions": 0, "unmet_work": 0, "delayed": 0, "over_budget": 0,
+                "congested": 0, "seen_live": 11, "seen_evicted": 0, "fresh": 11,
+                "by_class": {"worked": 0, "dated": 10, "plain": 0}
+            }
+        })
+    }
+
+    #[test]
+    fn a_quiet_node_fits_on_one_screen() {
+        let text = page(status(), Paint::stdout()).unwrap();
+        assert!(text.lines().count() < 20, "{text}");
+        assert!(text.contains("1 h 1 min") && text.contains("last seq 12") && !text.contains("LEFT ALONE"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let mut status = status();
+        *status.get_mut("not_stored").unwrap() = json!(7);
+        *status.get_mut("budgets").unwrap() = json!("off");
+        *status.get_mut("banned").unwrap() = json!([{"addr": "192.0.2.1:4038", "until": 86_400, "reason": "too fast"}]);
+        let text = page(status, Paint::stdout()).unwrap();
+        assert!(text.contains("7 messages could not be stored") && text.contains("for benchmarks only"));
+        assert!(text.contains("192.0.2.1:4038  1970-01-02T00:00:00Z  too fast"));
+    }
+}

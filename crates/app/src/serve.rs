@@ -1,0 +1,130 @@
+//! A whole node in this process: engine, links and local API on one data directory. `run` starts one, `demo` several;
+//! nothing here is kept for the process as a whole.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nightjar_front::rpc::{self, RpcConfig};
+use nightjar_node::clock::Clock;
+use nightjar_node::config::Checked;
+use nightjar_node::data_dir::{DataDir, DataDirError, Ready};
+use nightjar_node::engine::{Node, StartError};
+use nightjar_node::handle::Handle;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Everything is to be over in the five seconds after which whoever sent SIGTERM loses patience.
+const STOP_MS_MAX: u64 = 4_800;
+
+/// A node that serves.
+pub(crate) struct Running {
+    node: Node,
+    http: JoinHandle<()>,
+    http_stop: watch::Sender<()>,
+    ready: Ready,
+    /// Last, because it holds the lock: nobody else may begin before all else has ended.
+    dir: DataDir,
+}
+
+/// Why a node does not serve.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// Something about its directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The node itself.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Its port for programs.
+    #[error("cannot serve HTTP on {address}: {source}; {}", advice(.source))]
+    Http {
+        /// The address that was wanted.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program, or another node, has this port: end it, or choose another with --http"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 need rights: choose another port with --http",
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address: choose another with --http",
+        _ => "choose another address with --http",
+    }
+}
+
+/// Starts a node on a data directory that is held. When it returns, the node answers and `ready.json` says where.
+pub(crate) async fn serve(config: Checked, dir: DataDir, clock: Clock) -> Result<Running, ServeError> {
+    let http_error = |source| ServeError::Http { address: config.http, source };
+    // First what fails for the plainest reasons: a node that cannot serve should not have dialled anyone.
+    let listener = TcpListener::bind(config.http).await.map_err(http_error)?;
+    let http = listener.local_addr().map_err(http_error)?;
+    let token = dir.token()?;
+    let token_file = absolute(dir.token_file());
+    let node = Node::start(&config, &dir, clock).await?;
+    let about = node.handle().about().clone();
+    let ready = Ready {
+        version: about.version.to_owned(),
+        pid: std::process::id(),
+        listen: about.listen,
+        http,
+        token_file: token_file.clone(),
+        node_key: about.node_key.to_string(),
+    };
+    let (http_stop, stopped) = watch::channel(());
+    let serving = tokio::spawn(rpc::serve(node.handle().clone(), listener, RpcConfig { token, token_file }, stopped));
+    let running = Running { node, http: serving, http_stop, ready, dir };
+    match running.dir.write_ready(&running.ready.json()) {
+        Ok(()) => Ok(running),
+        Err(error) => {
+            running.stop().await;
+            Err(error.into())
+        }
+    }
+}
+
+/// For programs with another working directory.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+impl Running {
+    /// The way in.
+    pub(crate) fn handle(&self) -> &Handle {
+        self.node.handle()
+    }
+
+    /// What stands in `ready.json`.
+    pub(crate) const fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Its data directory.
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    /// Says BYE on every link, writes down what is to be kept, and ends; `false` if that took too long and was left.
+    pub(crate) async fn stop(self) -> bool {
+        let Self { node, http, http_stop, ready: _, dir } = self;
+        dir.remove_ready();
+        drop(http_stop);
+        let http_end = http.abort_handle();
+        let all = async {
+            node.stop().await;
+            // Fails only if it panicked, which has ended the program already.
+            http.await.unwrap_or(());
+        };
+        let done = timeout(Duration::from_millis(STOP_MS_MAX), all).await.is_ok();
+        http_end.abort();
+        done
+    }
+}
