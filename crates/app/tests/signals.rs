@@ -1,0 +1,59 @@
+//! A node ends in good order when it is asked to.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test may fail loudly")]
+#![cfg(unix)]
+
+mod common;
+
+use common::{Node, until};
+use serde_json::json;
+
+fn ends_in_good_order(signal: &str) {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let node = Node::start(one.path(), &[]);
+    let peer = Node::start(two.path(), &["--connect", &node.listen()]);
+    node.until_linked(1);
+    peer.until_linked(1);
+    node.signal(signal);
+    assert_eq!(node.ends().code(), Some(0));
+    assert!(!one.path().join("ready.json").exists());
+    until("the peer has seen it go", || peer.http_call("getconnections", &json!({})).as_array().unwrap().is_empty());
+    // Going is no fault.
+    assert_eq!(peer.http_call("nodestatus", &json!({}))["banned"], json!([]));
+}
+
+#[test]
+fn sigterm_ends_a_node() {
+    ends_in_good_order("TERM");
+}
+
+#[test]
+fn ctrl_c_ends_a_node() {
+    ends_in_good_order("INT");
+}
+
+#[test]
+fn a_node_ends_while_a_question_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]);
+    let mut waiting = node.command(&["rpc", "getmessages", "wait_s=60"]).spawn().unwrap();
+    until("the node serves", || node.command(&["status"]).output().unwrap().status.success());
+    node.signal("TERM");
+    assert_eq!(node.ends().code(), Some(0));
+    // With an answer, or without: it does not hang.
+    common::ends(&mut waiting);
+}
+
+#[test]
+fn ready_json_says_how_to_reach_the_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]);
+    let file: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(dir.path().join("ready.json")).unwrap()).unwrap();
+    assert_eq!(file, node.ready);
+    assert_eq!(file["pid"], node.child.id());
+    assert_eq!(file["version"], env!("CARGO_PKG_VERSION"));
+    let status = node.http_call("nodestatus", &json!({}));
+    assert_eq!(file["node_key"], status["node_key"]);
+    assert_eq!(file["listen"], status["listen"]);
+    assert_eq!(file.as_object().unwrap().len(), 6);
+}
