@@ -25,12 +25,13 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use self::listens::Listens;
-use self::run::{Engine, Inlets};
+use self::run::{Engine, Inlets, Parts};
 use crate::clock::Clock;
 use crate::config::Checked;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::handle::{About, Handle, PUBLISHES_MAX, REQUESTS_MAX, Status};
 use crate::link::{BindError, LinkLimits, LinkOptions, Links, Listener};
+use crate::seen_file;
 use crate::store::{OpenError, ReadError, Store};
 
 /// What the program says it is to peers.
@@ -78,7 +79,11 @@ impl Node {
             if config.socks5.is_some() { NodeIdentity::from_seed(chance_seed(&mut chance)) } else { dir.identity()? };
         let listener = Listener::bind(config.listen)?;
         let listen = listener.address();
-        let mut router = Router::new(router_config(config, &identity), chance_seed(&mut chance), now);
+        let seen = seen_file::load(&dir.seen(), config.seen_bytes, now.wall);
+        let dated_key = seen.as_ref().map(|seen| seen.key);
+        let router_config = RouterConfig { dated_key, ..router_config(config, &identity) };
+        let mut router = Router::new(router_config, chance_seed(&mut chance), now);
+        router.restore_seen(seen.into_iter().flat_map(|seen| seen.entries));
 
         let sessions = Sessions::new(config, &identity, listen, &router, &mut chance);
         let options = LinkOptions {
@@ -111,8 +116,17 @@ impl Node {
         let (publishes, published) = mpsc::channel(PUBLISHES_MAX);
         let (status, status_seen) = watch::channel(Arc::new(Status::default()));
         let (stop, stopped) = watch::channel(());
-        let engine =
-            Engine::new(router, links, listens, store.clone(), clock, chance, status, config.budgets.is_some());
+        let engine = Engine::new(Parts {
+            router,
+            links,
+            listens,
+            store: store.clone(),
+            seen_file: dir.seen(),
+            clock,
+            chance,
+            status,
+            budgets: config.budgets.is_some(),
+        });
         let engine = tokio::spawn(engine.run(Inlets { reports, requests: requested, publishes: published }, stopped));
         Ok(Self { handle: Handle { requests, publishes, store, status: status_seen, about }, stop, engine })
     }

@@ -154,6 +154,7 @@ fn config(data_dir: PathBuf) -> Checked {
         network: Network::Main,
         socks5: None,
         log: "off".to_owned(),
+        ready_json: false,
         budgets: Some(nightjar_core::router::Budgets::default()),
         seen_bytes: 1 << 20,
         store: StoreLimits { messages_max: 10_000, bytes_max: 10 << 20 },

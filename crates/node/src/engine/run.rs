@@ -2,6 +2,7 @@
 //! record that can be done per batch.
 
 use std::future::pending;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nightjar_core::address::LinkKind;
@@ -14,6 +15,7 @@ use nightjar_wire::pascal::WALLET_TEXT_BYTES_MAX;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng as _;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
 use super::asks::{ASKED_MAX, Asks, RANGE, range_around};
@@ -26,10 +28,14 @@ use crate::handle::{
 };
 use crate::link::{Admission, LinkReport, Links, Outbox};
 use crate::message::{Content, Draft, NewMessage, Receipt};
+use crate::seen_file;
 use crate::store::Store;
 
 /// Reports taken in one go.
 const REPORTS_AT_ONCE: usize = 64;
+/// What was seen is written so often: a node that is killed may take in again what came since, and its log still has the
+/// hits among it.
+const SEEN_SAVE_MS: u64 = 60_000;
 /// What front ends see of the node is at most so old, when something happened.
 const STATUS_MS: u64 = 500;
 
@@ -40,12 +46,29 @@ pub(super) struct Inlets {
     pub(super) publishes: mpsc::Receiver<Publish>,
 }
 
+/// What a node is made of, handed over once.
+pub(super) struct Parts {
+    pub(super) router: Router,
+    pub(super) links: Links,
+    pub(super) listens: Listens,
+    pub(super) store: Store,
+    pub(super) seen_file: PathBuf,
+    pub(super) clock: Clock,
+    pub(super) chance: ChaCha20Rng,
+    pub(super) status: watch::Sender<Arc<Status>>,
+    pub(super) budgets: bool,
+}
+
 pub(super) struct Engine {
     router: Router,
     links: Links,
     listens: Listens,
     asks: Asks,
     store: Store,
+    seen_file: PathBuf,
+    seen_due: Mono,
+    /// What was seen is being written just now.
+    saving: Option<JoinHandle<()>>,
     clock: Clock,
     chance: ChaCha20Rng,
     status: watch::Sender<Arc<Status>>,
@@ -64,17 +87,8 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    #[expect(clippy::too_many_arguments, reason = "what a node is made of, handed over once")]
-    pub(super) fn new(
-        router: Router,
-        links: Links,
-        listens: Listens,
-        store: Store,
-        clock: Clock,
-        chance: ChaCha20Rng,
-        status: watch::Sender<Arc<Status>>,
-        budgets: bool,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { router, links, listens, store, seen_file, clock, chance, status, budgets } = parts;
         let began = clock.now().mono;
         let engine = Self {
             router,
@@ -82,6 +96,9 @@ impl Engine {
             listens,
             asks: Asks::default(),
             store,
+            seen_file,
+            seen_due: began + SEEN_SAVE_MS,
+            saving: None,
             clock,
             chance,
             status,
@@ -131,7 +148,7 @@ impl Engine {
     }
 
     fn due(&self) -> Option<Mono> {
-        [self.router.deadline(), self.listens.due(), self.status_due].into_iter().flatten().min()
+        [self.router.deadline(), self.listens.due(), self.status_due, Some(self.seen_due)].into_iter().flatten().min()
     }
 
     async fn until(&self, due: Option<Mono>) {
@@ -149,6 +166,13 @@ impl Engine {
         if self.listens.due().is_some_and(|due| due <= now.mono) {
             let change = self.listens.expire(now.mono);
             self.listen(now, change);
+        }
+        if self.seen_due <= now.mono {
+            self.seen_due = now.mono + SEEN_SAVE_MS;
+            // A disk that takes longer than a minute is not asked twice.
+            if self.saving.as_ref().is_none_or(JoinHandle::is_finished) {
+                self.saving = Some(save_seen(&self.router, &self.seen_file, now));
+            }
         }
         if self.status_due.is_some_and(|due| due <= now.mono) {
             self.status_due = None;
@@ -478,7 +502,7 @@ impl Engine {
 
     /// Says BYE everywhere, hears the links out, writes down what is to be kept.
     async fn end(self, mut reports: mpsc::Receiver<LinkReport>) {
-        let Self { router, links, outboxes, store, .. } = self;
+        let Self { router, links, outboxes, store, saving, seen_file, clock, .. } = self;
         for (_, outbox) in outboxes.iter().flatten() {
             outbox.end(ByeCode::Leaving, "this node is shutting down");
         }
@@ -488,8 +512,22 @@ impl Engine {
             tracing::debug!("some links did not end in time");
         }
         store.save_addresses(router.known_addresses());
+        // It fails only if it panicked; then the file is as it was.
+        if let Some(saving) = saving {
+            saving.await.unwrap_or_default();
+        }
+        save_seen(&router, &seen_file, clock.now()).await.unwrap_or_default();
         store.close().await;
     }
+}
+
+/// Writes down what was seen, beside the loop.
+fn save_seen(router: &Router, path: &Path, now: Now) -> JoinHandle<()> {
+    let (view, path) = (router.seen_view(), path.to_owned());
+    tokio::task::spawn_blocking(move || match seen_file::save(&path, &view, now.wall) {
+        Ok(ids) => tracing::debug!(ids, "what was seen is written down"),
+        Err(error) => tracing::warn!(?path, %error, "what was seen cannot be written down: look after the disk"),
+    })
 }
 
 /// What an operator wants to know.
