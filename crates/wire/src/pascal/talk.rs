@@ -1,10 +1,12 @@
 //! What is said on a PascalCoin link: frames in, events out; items in, frames out, no faster than the peer can bear.
 
+mod hear;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use nightjar_core::address::{Address, LinkKind};
+use nightjar_core::address::Address;
 use nightjar_core::fault::Fault;
 use nightjar_core::item::{BYE_TEXT_BYTES_MAX, ByeCode, Control, Item, NoAnswer};
 use nightjar_core::link::{Carries, PeerInfo};
@@ -15,12 +17,12 @@ use nightjar_pasc::key::PublicKey;
 use super::accounts::Range;
 use super::feature::Feature;
 use super::frame::operation as op;
-use super::frame::{DATA_BYTES_MAX, FrameQueue, HEADER_BYTES, Header, Records, SKIPPED_BYTES_MAX, Transfer, error};
+use super::frame::{FrameQueue, error};
 use super::hello::Hello;
 use super::questions::Questions;
-use super::wallet::{self, Wallet};
+use super::wallet::Wallet;
 use super::{PascalConfig, PascalLimits};
-use crate::body::{Body, write_str};
+use crate::body::write_str;
 use crate::intake::Intake;
 use crate::session::SessionEvent;
 use crate::text::clean;
@@ -43,9 +45,6 @@ pub const LITERAL_PAUSE_MS: u64 = 70;
 pub const ERROR_BYE: u16 = 0x3800;
 
 const MINUTE_MS: u64 = 60_000;
-/// What we say when asked for a part of the chain.
-const NO_CHAIN: &str = "this node has no blockchain";
-
 pub(super) struct Talk {
     config: Arc<PascalConfig>,
     outbound: bool,
@@ -118,12 +117,6 @@ impl Rate {
         self.count += 1;
         if self.count > limit { Err(Fault::TooMany) } else { Ok(()) }
     }
-}
-
-/// What becomes of a frame whose header is there.
-enum Plan {
-    Read,
-    PassOver,
 }
 
 impl Talk {
@@ -377,157 +370,6 @@ impl Talk {
         hello.write()
     }
 
-    fn take_frames(&mut self, now: Now, bytes: &[u8]) -> Result<usize, Fault> {
-        let mut used = 0;
-        loop {
-            let rest = bytes.get(used..).unwrap_or_default();
-            if self.skip > 0 {
-                let skipped = self.skip.min(rest.len());
-                self.skip -= skipped;
-                used += skipped;
-                if self.skip > 0 {
-                    break;
-                }
-                continue;
-            }
-            if self.is_over() {
-                return Ok(bytes.len());
-            }
-            let Some(header) = Header::parse(self.config.network, rest)? else { break };
-            let length = usize::try_from(header.length).map_err(|_| Fault::Oversize)?;
-            match self.plan(&header)? {
-                Plan::Read => {
-                    let Some(data) = rest.get(HEADER_BYTES..HEADER_BYTES + length) else { break };
-                    used += HEADER_BYTES + length;
-                    self.frames_in_read += 1;
-                    self.take_frame(now, &header, data)?;
-                }
-                Plan::PassOver => {
-                    self.controls.count(now.mono, CONTROLS_PER_MINUTE_MAX)?;
-                    used += HEADER_BYTES;
-                    self.skip = length;
-                    self.frames_in_read += 1;
-                }
-            }
-        }
-        Ok(used)
-    }
-
-    /// Judges a frame by its header, before its data is there.
-    fn plan(&self, header: &Header) -> Result<Plan, Fault> {
-        let plan = match (header.transfer, header.operation) {
-            (Transfer::Response, op::GET_ACCOUNT) => match self.questions.asked(header.id) {
-                Some(asked) if header.length as usize > asked.range.answer_bytes_max() => return Err(Fault::Oversize),
-                Some(_) => return Ok(Plan::Read),
-                None => Plan::PassOver,
-            },
-            (Transfer::Autosend, op::RECORDS | op::MESSAGE | op::ERROR) => Plan::Read,
-            (Transfer::Request | Transfer::Response, op::HELLO) => Plan::Read,
-            // A daemon would ban whoever sends these.
-            (_, op::HELLO | op::MESSAGE | op::ERROR) => return Err(Fault::OutOfTurn),
-            (Transfer::Response, op::RECORDS) => Plan::Read,
-            (Transfer::Request, op::NEW_BLOCK | op::NEW_BLOCK_FAST_PROPAGATION | op::ADD_OPERATIONS) => {
-                return Err(Fault::OutOfTurn);
-            }
-            (Transfer::Request, operation) if is_known(operation) => Plan::Read,
-            // Blocks nobody asked for, and answers nobody waits for.
-            (_, operation) if is_known(operation) => Plan::PassOver,
-            _ => return Err(Fault::WrongVersion),
-        };
-        let limit = match plan {
-            Plan::Read => DATA_BYTES_MAX,
-            Plan::PassOver => SKIPPED_BYTES_MAX,
-        };
-        if header.length as usize > limit { Err(Fault::Oversize) } else { Ok(plan) }
-    }
-
-    fn take_frame(&mut self, now: Now, header: &Header, data: &[u8]) -> Result<(), Fault> {
-        if (header.transfer, header.operation) == (Transfer::Autosend, op::RECORDS) {
-            return self.take_records(now, data);
-        }
-        self.controls.count(now.mono, CONTROLS_PER_MINUTE_MAX)?;
-        // Anything but HELLO says that our own was read; the peer's HELLO came before.
-        if let Stage::Greeted(_) = self.stage
-            && header.operation != op::HELLO
-        {
-            self.open(now);
-        }
-        match (header.transfer, header.operation) {
-            (Transfer::Request, op::HELLO) => self.take_hello_request(now, header, data)?,
-            (Transfer::Response, op::HELLO) if header.error == error::NONE => self.take_hello_response(now, data)?,
-            (Transfer::Autosend, op::ERROR) => self.take_error(header, data),
-            (Transfer::Autosend, op::MESSAGE) => self.take_message(now, data)?,
-            (Transfer::Request, op::RECORDS) => {
-                self.out.response(op::RECORDS, error::NONE, header.id, &self.config.feature.write());
-                if let Some(feature) = Feature::parse(data) {
-                    self.decide(Carries::Records, Some(feature));
-                }
-            }
-            (Transfer::Response, op::RECORDS) => self.take_probe_answer(header, data),
-            (Transfer::Response, op::GET_ACCOUNT) => self.take_accounts(header, data),
-            (Transfer::Request, op::GET_PENDING_OPERATIONS) => {
-                // An error here, or an answer without the count, is a ban.
-                self.out.response(header.operation, error::NONE, header.id, &0u32.to_le_bytes());
-            }
-            (Transfer::Request, operation) if op::RESERVED.contains(&operation) => {
-                self.out.response(operation, error::UNKNOWN_RESERVED, header.id, &[]);
-            }
-            (Transfer::Request, operation) => {
-                let mut why = Vec::new();
-                write_str(&mut why, NO_CHAIN.as_bytes());
-                self.out.response(operation, error::NOT_AVAILABLE, header.id, &why);
-            }
-            (Transfer::Response | Transfer::Autosend, _) => {}
-        }
-        Ok(())
-    }
-
-    fn take_hello_request(&mut self, now: Now, header: &Header, data: &[u8]) -> Result<(), Fault> {
-        self.hellos.count(now.mono, HELLOS_PER_MINUTE_MAX)?;
-        let hello = self.take_hello(data)?;
-        let answer = self.our_hello(now.wall);
-        self.out.response(op::HELLO, error::NONE, header.id, &answer);
-        match self.stage {
-            Stage::Greeting => self.stage = Stage::Greeted(Box::new(self.peer_info(now.wall, &hello))),
-            Stage::Open => self.tell_peers(now.wall, &hello),
-            Stage::Greeted(_) | Stage::Over => {}
-        }
-        Ok(())
-    }
-
-    fn take_hello_response(&mut self, now: Now, data: &[u8]) -> Result<(), Fault> {
-        let hello = self.take_hello(data)?;
-        if let Stage::Greeting = self.stage {
-            self.stage = Stage::Greeted(Box::new(self.peer_info(now.wall, &hello)));
-        }
-        self.open(now);
-        self.tell_peers(now.wall, &hello);
-        Ok(())
-    }
-
-    fn take_hello(&mut self, data: &[u8]) -> Result<Hello, Fault> {
-        let hello = Hello::parse(data)?;
-        if hello.key == self.config.node_key.public_key() {
-            return Err(Fault::Myself);
-        }
-        self.peer_key = Some(hello.key.clone());
-        Ok(hello)
-    }
-
-    fn peer_info(&self, now: Wall, hello: &Hello) -> PeerInfo {
-        PeerInfo {
-            kind: LinkKind::Pascal,
-            outbound: self.outbound,
-            address: self.address.clone(),
-            node_key: None,
-            listen_port: hello.server_port,
-            agent: hello.agent.clone(),
-            features: 0,
-            clock_ahead_s: i64::from(hello.wall_s) - i64::from(now.unix_s()),
-            carries: Carries::Unknown,
-        }
-    }
-
     /// Both have said HELLO: tells who is there and asks whether it knows PIP-0038.
     fn open(&mut self, now: Now) {
         let Stage::Greeted(peer) = std::mem::replace(&mut self.stage, Stage::Open) else { return };
@@ -539,25 +381,6 @@ impl Talk {
         let id = self.new_id();
         self.out.request(op::RECORDS, id, &self.config.feature.write());
         self.probe = Some(Probe { id, due: now.mono + PROBE_MS_MAX });
-    }
-
-    fn tell_peers(&mut self, now: Wall, hello: &Hello) {
-        let peers = hello.addresses(self.config.network, now);
-        if !peers.is_empty() {
-            self.tell(Control::Peers(peers));
-        }
-    }
-
-    fn take_probe_answer(&mut self, header: &Header, data: &[u8]) {
-        if self.probe.take_if(|probe| probe.id == header.id).is_none() {
-            return;
-        }
-        let feature = Feature::parse(data).filter(|_| header.error == error::NONE);
-        if feature.is_some() {
-            self.decide(Carries::Records, feature);
-        } else if self.carries == Carries::Unknown {
-            self.decide(Carries::Nothing, None);
-        }
     }
 
     /// Notes whether the peer takes records, and tells it if that is news.
@@ -577,60 +400,6 @@ impl Talk {
         self.tell(Control::Speaks { carries: self.carries, node_key, tls_port });
     }
 
-    fn take_records(&mut self, now: Now, data: &[u8]) -> Result<(), Fault> {
-        if let Stage::Greeted(_) = self.stage {
-            self.open(now);
-        }
-        // All of it is looked at before any is believed: a frame that is broken at its end is no sign of PIP-0038.
-        let mut records = Records::parse(data)?;
-        while records.next()?.is_some() {}
-        if !matches!(self.stage, Stage::Open) {
-            // From somebody who has not said who it is.
-            return self.controls.count(now.mono, CONTROLS_PER_MINUTE_MAX);
-        }
-        self.decide(Carries::Records, None);
-        let mut records = Records::parse(data)?;
-        while let Some(record) = records.next()? {
-            self.intake.take(now.wall, record, 0);
-        }
-        Ok(())
-    }
-
-    fn take_message(&mut self, now: Now, data: &[u8]) -> Result<(), Fault> {
-        self.messages.count(now.mono, MESSAGES_PER_MINUTE_MAX)?;
-        // It may have been sealed for a key that this address had before: nobody is to blame.
-        if matches!(self.stage, Stage::Open)
-            && let Some(text) = wallet::open(&self.config.node_key, data)
-        {
-            self.tell(Control::Wallet { text });
-        }
-        Ok(())
-    }
-
-    fn take_accounts(&mut self, header: &Header, data: &[u8]) {
-        if let Some(asked) = self.questions.take(header.id) {
-            let answer = if header.error == error::NONE {
-                asked.range.parse_answer(data).map_err(|_| NoAnswer::Broken)
-            } else {
-                Err(NoAnswer::Refused(header.error))
-            };
-            self.tell(Control::Accounts { question: asked.question, answer });
-        }
-    }
-
-    fn take_error(&mut self, header: &Header, data: &[u8]) {
-        let code = match header.error.to_le_bytes() {
-            _ if header.error == error::BLACKLISTED => ByeCode::Banned,
-            [code, mark] if u16::from(mark) == ERROR_BYE >> 8 => ByeCode::from_byte(code),
-            _ => ByeCode::Fault,
-        };
-        let text = clean(Body(data).str().unwrap_or_default(), BYE_TEXT_BYTES_MAX);
-        self.tell(Control::Bye { code, text });
-        self.end();
-        self.out.clear();
-        self.events.push_back(SessionEvent::Closed);
-    }
-
     fn tell(&mut self, control: Control) {
         self.give_batch();
         self.events.push_back(SessionEvent::Control(control));
@@ -645,26 +414,6 @@ impl Talk {
 
 fn no_answer(question: u64, why: NoAnswer) -> SessionEvent {
     SessionEvent::Control(Control::Accounts { question, answer: Err(why) })
-}
-
-fn is_known(operation: u16) -> bool {
-    op::RESERVED.contains(&operation)
-        || matches!(
-            operation,
-            op::HELLO
-                | op::ERROR
-                | op::MESSAGE
-                | op::GET_BLOCK_HEADERS
-                | op::GET_BLOCKS
-                | op::NEW_BLOCK
-                | op::NEW_BLOCK_FAST_PROPAGATION
-                | op::GET_BLOCKCHAIN_OPERATIONS
-                | op::ADD_OPERATIONS
-                | op::GET_SAFEBOX
-                | op::GET_PENDING_OPERATIONS
-                | op::GET_ACCOUNT
-                | op::GET_PUBKEY_ACCOUNTS
-        )
 }
 
 impl fmt::Debug for Talk {

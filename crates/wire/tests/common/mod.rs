@@ -82,6 +82,31 @@ pub fn pascal(outbound: bool, config: PascalConfig) -> PascalSession {
     PascalSession::new(Arc::new(config), outbound, "pascal://192.0.2.7:4004".parse().unwrap(), at(0), [3; 32])
 }
 
+/// The data of a daemon's HELLO.
+pub fn daemon_hello(key: &nightjar_pasc::key::PublicKey) -> Vec<u8> {
+    let hello = nightjar_wire::pascal::hello::Hello {
+        server_port: 4004,
+        key: key.clone(),
+        wall_s: START_S,
+        block: 0,
+        servers: Vec::new(),
+        agent: "5.8amLf64b".to_owned(),
+    };
+    hello.write()
+}
+
+/// A session that has exchanged HELLO with somebody of whom nothing else is known yet.
+pub fn opened_pascal(config: PascalConfig) -> PascalSession {
+    use nightjar_wire::pascal::frame::{Header, Transfer, frame, operation};
+    let mut session = pascal(true, config);
+    session.transmit(at(0), &mut Vec::new());
+    let header = Header { transfer: Transfer::Response, operation: operation::HELLO, error: 0, id: 1, length: 0 };
+    session.receive(at(1), &frame(Network::Main, header, &daemon_hello(&pascal_key(77).public_key()))).unwrap();
+    assert!(matches!(session.poll(), Some(SessionEvent::Open(_))));
+    assert_eq!(session.poll(), None);
+    session
+}
+
 /// What came of running a pair until both are silent.
 #[derive(Debug, Default)]
 pub struct Ran {
