@@ -6,14 +6,15 @@ mod common;
 use common::{at, pascal};
 use nightjar_core::chain::{AccountState, AccountStatus, ListingKind, Network};
 use nightjar_core::fault::Fault;
-use nightjar_core::item::Control;
+use nightjar_core::item::{ByeCode, Control};
 use nightjar_core::link::AGENT_BYTES_MAX;
+use nightjar_core::record::{MsgId, Record, Target};
 use nightjar_core::time::Wall;
 use nightjar_pasc::key::{Curve, PrivateKey};
 use nightjar_wire::pascal::accounts::{ACCOUNT_BYTES_MAX, Range, parse_answer};
 use nightjar_wire::pascal::frame::{HEADER_BYTES, Header, Records, Transfer, frame, operation};
 use nightjar_wire::pascal::hello::{Hello, SERVERS_MAX, Server};
-use nightjar_wire::pascal::{Feature, PascalConfig};
+use nightjar_wire::pascal::{ERROR_BYE, Feature, PascalConfig};
 use nightjar_wire::session::{Session, SessionEvent};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -292,6 +293,26 @@ fn our_questions_are_those_that_a_daemon_answered() {
 }
 
 #[test]
+fn the_examples_of_the_page_are_what_is_written() {
+    let page = include_str!("../../../docs/wire/pascalcoin.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let transfers = [Transfer::Request, Transfer::Response, Transfer::Autosend];
+    let record = Record::plain(MsgId([0x11; 16]), Target([0x22; 16]), b"hi").unwrap();
+    let examples: [(usize, u16, u16, u32, Vec<u8>); 5] = [
+        (2, operation::GET_PENDING_OPERATIONS, 0, 28, vec![0; 4]),
+        (1, operation::RECORDS, 0, 2, Feature::HIDDEN.write()),
+        (3, operation::RECORDS, 0, 0, record.bytes().to_vec()),
+        (1, operation::GET_ACCOUNT, 0, 3, Range::new(40, 10).unwrap().write()),
+        (3, operation::ERROR, ERROR_BYE | u16::from(ByeCode::Full.byte()), 0, b"\x04\0full".to_vec()),
+    ];
+    for (transfer, operation, error, id, data) in examples {
+        let header = Header { transfer: transfers[transfer - 1], operation, error, id, length: 0 };
+        let bytes = frame(Network::Main, header, &data);
+        let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+        assert!(page.contains(&hex), "docs/wire/pascalcoin.md lacks {hex}");
+    }
+}
+
+#[test]
 fn an_answer_with_accounts_that_were_not_asked_for_is_broken() {
     let captured = accounts().into_iter().find(|captured| captured["name"] == "range").unwrap();
     let data = hex(&captured["response"])[HEADER_BYTES..].to_vec();
@@ -306,13 +327,16 @@ fn an_answer_with_accounts_that_were_not_asked_for_is_broken() {
     assert_eq!(Range::new(5, 2).unwrap().parse_answer(&empty).unwrap().block, None);
 }
 
+/// Only that it comes back matters.
+fn read<T>(_: T) {}
+
 proptest! {
     #[test]
     fn no_bytes_upset_the_readers(bytes in prop::collection::vec(any::<u8>(), 0..600), at in any::<prop::sample::Index>(), by in any::<u8>()) {
-        drop(Header::parse(Network::Main, &bytes));
-        drop(Hello::parse(&bytes));
-        drop(Feature::parse(&bytes));
-        drop(parse_answer(&bytes));
+        read(Header::parse(Network::Main, &bytes));
+        read(Hello::parse(&bytes));
+        read(Feature::parse(&bytes));
+        read(parse_answer(&bytes));
         if let Ok(mut records) = Records::parse(&bytes) {
             while let Ok(Some(record)) = records.next() {
                 prop_assert!(record.bytes().len() <= bytes.len());
@@ -323,8 +347,8 @@ proptest! {
             let mut bytes = hex(captured);
             let place = at.index(bytes.len());
             bytes[place] ^= by;
-            drop(Hello::parse(&bytes[HEADER_BYTES..]));
-            drop(parse_answer(&bytes[HEADER_BYTES..]));
+            read(Hello::parse(&bytes[HEADER_BYTES..]));
+            read(parse_answer(&bytes[HEADER_BYTES..]));
         }
     }
 
