@@ -227,6 +227,46 @@ async fn literal_peers_flood_by_id_alone_and_not_back() {
     assert_eq!(a.counters().received, 0);
 }
 
+#[tokio::test]
+async fn two_nodes_know_each_other_by_the_probe() {
+    let (mut left, mut right) = (Side::new(8), Side::new(9));
+    let address = right.listen();
+    let (_, outbox) = left.dial_pascal(address);
+    let (_, back, _) = admitted(&mut right).await;
+    opened(&mut left).await;
+    assert_eq!(carries(&mut left).await, Carries::Records);
+    assert_eq!(carries(&mut right).await, Carries::Records);
+    for number in 0..500 {
+        outbox.push(record(left.clock.now(), number));
+        back.push(record(right.clock.now(), 1000 + number));
+    }
+    for side in [&mut left, &mut right] {
+        let mut came = 0;
+        while came < 500 {
+            let LinkReport::Records { batch, .. } = side.report().await else { panic!("records come") };
+            came += batch.records.len();
+        }
+        assert_eq!(came, 500);
+    }
+    back.end(ByeCode::Duplicate, "twice");
+    let (_, why) = left.closed().await;
+    assert_eq!(why, Closed::ByPeer { code: Some(ByeCode::Duplicate), text: "twice".to_owned() });
+}
+
+#[tokio::test]
+async fn a_foreign_peer_ends_when_it_is_dropped() {
+    let (daemon, literal) = (daemon(DaemonOptions::default()).await, literal().await);
+    let mut side = Side::new(10);
+    let mut outboxes = Vec::new();
+    for address in [daemon.address(), literal.address()] {
+        outboxes.push(side.dial_pascal(address));
+        opened(&mut side).await;
+    }
+    drop((daemon, literal));
+    side.closed().await;
+    side.closed().await;
+}
+
 mod daemon_rules {
     //! What the other tests rest on: the daemon would have complained.
 

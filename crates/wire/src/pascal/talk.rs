@@ -86,10 +86,18 @@ enum Stage {
     /// No HELLO has come.
     Greeting,
     /// The peer's HELLO came, and our answer is on its way.
-    Greeted(Box<PeerInfo>),
+    Greeted(Box<Greeting>),
     Open,
     /// Nothing is read or sent any more, but for what waits already.
     Over,
+}
+
+/// What the peer's first HELLO said.
+#[derive(Debug)]
+struct Greeting {
+    peer: PeerInfo,
+    /// Where it says that other nodes are.
+    others: Vec<Address>,
 }
 
 #[derive(Debug)]
@@ -372,8 +380,15 @@ impl Talk {
 
     /// Both have said HELLO: tells who is there and asks whether it knows PIP-0038.
     fn open(&mut self, now: Now) {
-        let Stage::Greeted(peer) = std::mem::replace(&mut self.stage, Stage::Open) else { return };
-        self.events.push_back(SessionEvent::Open(*peer));
+        let greeting = match std::mem::replace(&mut self.stage, Stage::Open) {
+            Stage::Greeted(greeting) => *greeting,
+            other => {
+                self.stage = other;
+                return;
+            }
+        };
+        self.events.push_back(SessionEvent::Open(greeting.peer));
+        self.tell_others(greeting.others);
         if self.carries != Carries::Unknown {
             // It asked us before.
             self.tell_speaks();

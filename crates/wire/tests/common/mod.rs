@@ -9,6 +9,8 @@
     reason = "helpers of tests, each of which uses a part"
 )]
 
+pub mod other;
+
 use std::sync::Arc;
 
 use nightjar_core::address::Address;

@@ -1,7 +1,7 @@
 //! The half of the talk that listens: judges each frame by its header, reads it when it is whole, and answers at once
 //! what wants an answer. Never waits: what takes time is in the other half.
 
-use nightjar_core::address::LinkKind;
+use nightjar_core::address::{Address, LinkKind};
 use nightjar_core::fault::Fault;
 use nightjar_core::item::{BYE_TEXT_BYTES_MAX, ByeCode, Control, NoAnswer};
 use nightjar_core::link::{Carries, PeerInfo};
@@ -12,7 +12,9 @@ use super::super::frame::operation as op;
 use super::super::frame::{DATA_BYTES_MAX, HEADER_BYTES, Header, Records, SKIPPED_BYTES_MAX, Transfer, error};
 use super::super::hello::Hello;
 use super::super::wallet;
-use super::{CONTROLS_PER_MINUTE_MAX, ERROR_BYE, HELLOS_PER_MINUTE_MAX, MESSAGES_PER_MINUTE_MAX, Stage, Talk};
+use super::{
+    CONTROLS_PER_MINUTE_MAX, ERROR_BYE, Greeting, HELLOS_PER_MINUTE_MAX, MESSAGES_PER_MINUTE_MAX, Stage, Talk,
+};
 use crate::body::{Body, write_str};
 use crate::session::SessionEvent;
 use crate::text::clean;
@@ -138,22 +140,27 @@ impl Talk {
         let hello = self.take_hello(data)?;
         let answer = self.our_hello(now.wall);
         self.out.response(op::HELLO, error::NONE, header.id, &answer);
-        match self.stage {
-            Stage::Greeting => self.stage = Stage::Greeted(Box::new(self.peer_info(now.wall, &hello))),
-            Stage::Open => self.tell_peers(now.wall, &hello),
-            Stage::Greeted(_) | Stage::Over => {}
-        }
+        self.greeted(now.wall, &hello);
         Ok(())
     }
 
     fn take_hello_response(&mut self, now: Now, data: &[u8]) -> Result<(), Fault> {
         let hello = self.take_hello(data)?;
-        if let Stage::Greeting = self.stage {
-            self.stage = Stage::Greeted(Box::new(self.peer_info(now.wall, &hello)));
-        }
+        self.greeted(now.wall, &hello);
         self.open(now);
-        self.tell_peers(now.wall, &hello);
         Ok(())
+    }
+
+    fn greeted(&mut self, now: Wall, hello: &Hello) {
+        let others = hello.addresses(self.config.network, now);
+        match self.stage {
+            Stage::Greeting => {
+                let peer = self.peer_info(now, hello);
+                self.stage = Stage::Greeted(Box::new(Greeting { peer, others }));
+            }
+            Stage::Open => self.tell_others(others),
+            Stage::Greeted(_) | Stage::Over => {}
+        }
     }
 
     fn take_hello(&mut self, data: &[u8]) -> Result<Hello, Fault> {
@@ -179,10 +186,9 @@ impl Talk {
         }
     }
 
-    fn tell_peers(&mut self, now: Wall, hello: &Hello) {
-        let peers = hello.addresses(self.config.network, now);
-        if !peers.is_empty() {
-            self.tell(Control::Peers(peers));
+    pub(super) fn tell_others(&mut self, others: Vec<Address>) {
+        if !others.is_empty() {
+            self.tell(Control::Peers(others));
         }
     }
 
