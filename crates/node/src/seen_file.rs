@@ -1,9 +1,9 @@
 //! The ids of dated records that were seen, on disk, so that a restart delivers none of them again. Never holds more
 //! than a table does, and never keeps a node from starting: what cannot be used is left aside.
 //!
-//! `NJSEEN1\n`, key of the table [16], its lines u32, milliseconds of an epoch u64, Unix milliseconds u64; for each id:
-//! lines since the one before (LEB128), fingerprint [7], epochs since it was added u8; SHA-256 of all that. Integers
-//! are little-endian.
+//! `NJSEEN1\n`, key of the table (16 bytes), its lines u32, milliseconds of an epoch u64, Unix milliseconds u64; for each
+//! id: lines since the one before (LEB128), fingerprint (7 bytes), epochs since it was added u8; SHA-256 of all that.
+//! Integers are little-endian.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};

@@ -95,6 +95,17 @@ async fn listenings_are_kept_over_restarts_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn listenings_are_written_in_the_order_of_the_calls_whoever_waits_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&file(&dir));
+    let what = || ListenTo::Target(target(7));
+    let (kept, dropped) = (store.keep_listen(what()), store.drop_listen(what()));
+    dropped.await.unwrap();
+    kept.await.unwrap();
+    assert_eq!(store.listens().await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn the_address_book_is_replaced_as_a_whole_and_kept_over_restarts() {
     let dir = tempfile::tempdir().unwrap();
     let path = file(&dir);

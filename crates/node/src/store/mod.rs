@@ -121,14 +121,14 @@ impl Store {
         self.inner.readers.read(read::listens).await
     }
 
-    /// Keeps a listening. Done when it is on disk.
-    pub async fn keep_listen(&self, what: ListenTo) -> Result<(), WriteError> {
-        self.order(Order::KeepListen(what)).await
+    /// Keeps a listening. Done when it is on disk; what is called first is written first, whoever waits for it.
+    pub fn keep_listen(&self, what: ListenTo) -> impl Future<Output = Result<(), WriteError>> + use<> {
+        self.order(Order::KeepListen(what))
     }
 
-    /// Forgets a listening. Done when it is on disk.
-    pub async fn drop_listen(&self, what: ListenTo) -> Result<(), WriteError> {
-        self.order(Order::DropListen(what)).await
+    /// Forgets a listening. Done when it is on disk; what is called first is written first, whoever waits for it.
+    pub fn drop_listen(&self, what: ListenTo) -> impl Future<Output = Result<(), WriteError>> + use<> {
+        self.order(Order::DropListen(what))
     }
 
     /// The address book.
@@ -153,10 +153,12 @@ impl Store {
         while stored.changed().await.is_ok() {}
     }
 
-    async fn order(&self, order: Order) -> Result<(), WriteError> {
-        let answer = self.inner.queue.push_order(order)?;
-        let closed = || Err(WriteError("the store is closed: the node is shutting down, start it again".into()));
-        answer.await.unwrap_or_else(|_| closed())
+    fn order(&self, order: Order) -> impl Future<Output = Result<(), WriteError>> + use<> {
+        let placed = self.inner.queue.push_order(order);
+        async move {
+            let closed = || Err(WriteError("the store is closed: the node is shutting down, start it again".into()));
+            placed?.await.unwrap_or_else(|_| closed())
+        }
     }
 }
 
