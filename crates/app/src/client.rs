@@ -33,6 +33,7 @@ pub(crate) struct Client {
     data_dir: PathBuf,
     http: SocketAddr,
     token: String,
+    answer_ms_max: u64,
 }
 
 /// Why there was no result.
@@ -111,7 +112,8 @@ impl Client {
     pub(crate) fn of(data_dir: &Path) -> Result<Self, CallError> {
         let ready = DataDir::ready(data_dir)?;
         let token = DataDir::read_token(&ready.token_file)?;
-        Ok(Self { data_dir: data_dir.to_owned(), http: reachable(ready.http), token })
+        let data_dir = data_dir.to_owned();
+        Ok(Self { data_dir, http: reachable(ready.http), token, answer_ms_max: ANSWER_MS_MAX })
     }
 
     /// Calls a method and gives its result.
@@ -121,7 +123,7 @@ impl Client {
 
     /// The same for a method that was asked to wait so long before it answers.
     pub(crate) async fn call_waiting(&self, method: &str, params: Value, wait: Duration) -> Result<Value, CallError> {
-        let limit = Duration::from_millis(ANSWER_MS_MAX) + wait;
+        let limit = Duration::from_millis(self.answer_ms_max) + wait;
         let (status, body) =
             timeout(limit, self.post(method, params)).await.map_err(|_| CallError::TimedOut(self.http))??;
         let strange = |what: String| CallError::NotANode { http: self.http, what };
@@ -188,4 +190,90 @@ fn reachable(http: SocketAddr) -> SocketAddr {
         other => other,
     };
     SocketAddr::new(ip, http.port())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    /// A client of somebody who reads a request and says this, or nothing and waits.
+    async fn client_of(says: Option<Vec<u8>>) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            match says {
+                // The client may have had enough before the end.
+                Some(says) => stream.write_all(&says).await.unwrap_or(()),
+                None => std::future::pending().await,
+            }
+        });
+        Client { data_dir: "/d".into(), http, token: "secret".to_owned(), answer_ms_max: 30_000 }
+    }
+
+    fn answer(status: &str, body: &str) -> Option<Vec<u8>> {
+        Some(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    }
+
+    async fn exit_for(says: Option<Vec<u8>>) -> Exit {
+        let error = client_of(says).await.call("m", json!({})).await.unwrap_err();
+        Failure::from(error).exit()
+    }
+
+    #[tokio::test]
+    async fn a_result_is_given_as_it_is() {
+        let says = answer("200 OK", r#"{"jsonrpc":"2.0","id":1,"result":{"a":[1]}}"#);
+        assert_eq!(client_of(says).await.call("m", json!({})).await.unwrap(), json!({ "a": [1] }));
+        let says = answer("200 OK", r#"{"jsonrpc":"2.0","id":1,"result":null}"#);
+        assert_eq!(client_of(says).await.call("m", json!({})).await.unwrap(), Value::Null);
+    }
+
+    #[tokio::test]
+    async fn every_way_to_fail_has_its_exit_code() {
+        let error = |code| format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"no"}}}}"#);
+        assert_eq!(exit_for(answer("200 OK", &error(-32601))).await, Exit::Refused);
+        assert_eq!(exit_for(answer("401 Unauthorized", &error(1021))).await, Exit::Refused);
+        assert_eq!(exit_for(answer("200 OK", &error(1030))).await, Exit::NoNode);
+        assert_eq!(exit_for(Some(Vec::new())).await, Exit::NoNode);
+        assert_eq!(exit_for(answer("200 OK", "<html>")).await, Exit::Failed);
+        assert_eq!(exit_for(answer("500 Oh", "{}")).await, Exit::Failed);
+        assert_eq!(exit_for(Some(b"220 mail.example ESMTP\r\n".to_vec())).await, Exit::Failed);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_not_read_to_its_end() {
+        let says = answer("200 OK", &" ".repeat(ANSWER_BYTES_MAX + 1));
+        let error = client_of(says).await.call("m", json!({})).await.unwrap_err();
+        assert!(matches!(&error, CallError::NotANode { what, .. } if what.contains("more than")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_is_not_waited_for_for_ever() {
+        let client = Client { answer_ms_max: 50, ..client_of(None).await };
+        let error = client.call("m", json!({})).await.unwrap_err();
+        assert_eq!(Failure::from(error).exit(), Exit::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn nobody_at_the_port_is_no_node() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http = listener.local_addr().unwrap();
+        drop(listener);
+        let client = Client { data_dir: "/d".into(), http, token: "secret".to_owned(), answer_ms_max: 30_000 };
+        let error = client.call("m", json!({})).await.unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+        assert_eq!(Failure::from(error).exit(), Exit::NoNode);
+    }
+
+    #[test]
+    fn a_server_on_all_addresses_is_reached_on_this_machine() {
+        assert_eq!(reachable("0.0.0.0:1".parse().unwrap()), "127.0.0.1:1".parse().unwrap());
+        assert_eq!(reachable("[::]:1".parse().unwrap()), "[::1]:1".parse().unwrap());
+        assert_eq!(reachable("127.0.0.2:1".parse().unwrap()), "127.0.0.2:1".parse().unwrap());
+    }
 }

@@ -250,6 +250,18 @@ const fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_harmless_on_one_line(text in any::<String>()) {
+            prop_assert!(visible(&text).chars().all(is_harmless));
+            let value = Value::String(text);
+            let shown = harmless_json(&value.to_string());
+            prop_assert!(shown.chars().all(is_harmless));
+            prop_assert_eq!(serde_json::from_str::<Value>(&shown).ok(), Some(value));
+        }
+    }
 
     #[test]
     fn text_of_strangers_cannot_command_a_terminal_or_hide() {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nightjar_core::name::TypedName;
+use nightjar_node::handle::PAGE_MESSAGES_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -119,7 +120,7 @@ pub(super) async fn run(client: Client, args: Args, names: Vec<TypedName>) -> Re
     // Looked up before anything is listened to: what comes from then on is shown.
     let since = match args.since {
         Some(since) => since,
-        None => super::understood::<End>("nodestatus", client.call("nodestatus", json!({})).await?)?.seq,
+        None => end_of_log(&client).await?,
     };
     let mut ear = Ear {
         client,
@@ -143,6 +144,15 @@ pub(super) async fn run(client: Client, args: Args, names: Vec<TypedName>) -> Re
     };
     ear.release().await;
     result
+}
+
+/// The place of the newest message.
+async fn end_of_log(client: &Client) -> Result<u64, Failure> {
+    let End { seq } = super::understood("nodestatus", client.call("nodestatus", json!({})).await?)?;
+    // The status is up to a second old: what came since then is passed over.
+    let params = json!({ "since": seq, "limit": PAGE_MESSAGES_MAX });
+    let page: Page = super::understood("getmessages", client.call("getmessages", params).await?)?;
+    Ok(page.next)
 }
 
 impl Ear {

@@ -56,7 +56,7 @@ fn table(result: Value, paint: Paint) -> Result<String, Failure> {
         ("KIND", Align::Left),
         ("OPENED", Align::Left),
         ("CARRIES", Align::Left),
-        ("SINCE", Align::Right),
+        ("OPEN FOR", Align::Right),
         ("IN", Align::Right),
         ("NEW", Align::Right),
         ("OUT", Align::Right),
