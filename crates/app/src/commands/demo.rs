@@ -5,6 +5,7 @@
 
 mod expect;
 mod native;
+mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,13 +18,12 @@ use nightjar_core::link::Carries;
 use nightjar_core::name::target_of_text;
 use nightjar_core::record::{MsgId, Record};
 use nightjar_node::foreign::{DaemonOptions, LiteralPeer, UnmodifiedDaemon};
-
-use self::expect::Expectations;
-use self::native::Native;
 use tokio::time::sleep;
 
+use self::expect::{Expectations, counted, missing_counts, missing_ids, missing_links, missing_messages};
+use self::native::Native;
 use crate::exit::Failure;
-use crate::output::{self, Align, Paint, Table};
+use crate::output::{self, Paint};
 use crate::signals::Signals;
 
 const HELP: &str = "\
@@ -269,9 +269,21 @@ impl Net {
 
     /// What must not have happened, looked at when all else has.
     async fn expect_peace(&self, expectations: &mut Expectations, sent: &Sent) {
+        // What the literal peer said, and the last line, came beside the others. The status is told a moment later than
+        // the messages: when it has these, it has what came before them as well.
+        let records = u64::try_from(sent.flooded.len() + 2).unwrap_or(u64::MAX);
+        for native in &self.natives {
+            let sentence = format!("{} has taken in each of the {records} records once, or sent it", native.name);
+            expectations
+                .wait(&sentence, || async {
+                    let counters = native.status().counters;
+                    missing_counts("records", counters.accepted + counters.published, records)
+                })
+                .await;
+        }
         let poison = "the poisoned copy went no further than the node it was sent to";
         expectations
-            .wait(poison, || async {
+            .check(poison, || async {
                 let places = 0..self.natives.len();
                 let others = places.filter(|place| *place != BESIDE_LITERAL).map(|place| self.native(place));
                 others.filter_map(|native| missing_counts("forged", native.status().counters.forged, 0)).next()
@@ -289,91 +301,15 @@ impl Net {
             })
             .await;
         expectations
-            .wait("no node has a peer that it leaves alone", || async {
+            .check("no node has a peer that it leaves alone", || async {
                 let banned = self.natives.iter().filter(|native| !native.status().banned.is_empty());
                 banned.map(|native| format!("{} has", native.name)).next()
             })
             .await;
-        // The status is told a moment later than the messages: the table is to have the whole of it.
-        for (native, wanted) in self.natives.iter().zip(&sent.wanted) {
-            let wanted = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
-            let sentence = format!("{} has counted what came", native.name);
-            expectations
-                .wait(&sentence, || async {
-                    let delivered = native.status().counters.delivered;
-                    (delivered < wanted).then(|| format!("it has counted {delivered} deliveries of {wanted}"))
-                })
-                .await;
-        }
     }
 
     fn literal_counted(&self) -> BTreeMap<MsgId, usize> {
         counted(self.literal.delivered().iter().map(Record::msg_id))
-    }
-
-    fn table(&self, sent: &Sent, paint: Paint) -> String {
-        let mut table = Table::new(&[
-            ("NODE", Align::Left),
-            ("LINKS", Align::Left),
-            ("RECORDS RECEIVED", Align::Right),
-            ("DUPLICATES DROPPED", Align::Right),
-            ("DELIVERIES", Align::Right),
-            ("MS", Align::Right),
-        ]);
-        for native in &self.natives {
-            let counters = native.status().counters;
-            let noted = native.noted();
-            let chat = noted.iter().find(|noted| noted.record.msg_id() == sent.chat);
-            table.row([
-                native.name.clone(),
-                native.links(),
-                counters.received.to_string(),
-                (counters.repeats + counters.forged).to_string(),
-                noted.len().to_string(),
-                chat.map_or_else(|| "-".to_owned(), |noted| milliseconds(noted.at.duration_since(sent.begun))),
-            ]);
-        }
-        let literal = self.literal.counters();
-        table.row([
-            "literal peer".to_owned(),
-            native::links_in_words((0..literal.connected).map(|_| LinkKind::Pascal)),
-            literal.received.to_string(),
-            literal.duplicates.to_string(),
-            literal.deliveries.to_string(),
-            sent.literal_at.get().map_or_else(|| "-".to_owned(), |at| milliseconds(at.duration_since(sent.begun))),
-        ]);
-        let daemon = self.daemon.counters();
-        table.row([
-            "daemon".to_owned(),
-            native::links_in_words((0..daemon.connected).map(|_| LinkKind::Pascal)),
-            daemon.records.to_string(),
-            "0".to_owned(),
-            "0".to_owned(),
-            "-".to_owned(),
-        ]);
-        table.render(paint)
-    }
-
-    fn how_to_talk(&self) -> String {
-        let mut text = "The nodes go on until Ctrl-C. Each has its data directory:\n".to_owned();
-        for native in &self.natives {
-            text.push_str(&format!("  {}  {}\n", native.name, native.running().data_dir().display()));
-        }
-        let first = self.native(0).running();
-        let last = self.native(HEARS_NICK).running();
-        text.push_str(&format!(
-            "\nListen at one and send at another, from other terminals:\n  \
-             nightjar --data-dir {} listen '{CHANNEL}'\n  \
-             nightjar --data-dir {} send '{CHANNEL}' 'hello'\n\n\
-             The same by HTTP:\n  \
-             curl -H \"Authorization: Bearer $(cat {})\" http://{} \\\n    \
-             -d '{{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"sendmessage\", \"params\": {{\"name\": \"{CHANNEL}\", \"text\": \"hello\"}}}}'\n",
-            last.data_dir().display(),
-            first.data_dir().display(),
-            first.ready().token_file.display(),
-            first.ready().http,
-        ));
-        text
     }
 }
 
@@ -404,43 +340,6 @@ fn progress(line: &str) {
     output::note(line);
 }
 
-fn milliseconds(duration: Duration) -> String {
-    format!("{:.1}", duration.as_secs_f64() * 1000.0)
-}
-
-fn counted(ids: impl Iterator<Item = MsgId>) -> BTreeMap<MsgId, usize> {
-    let mut counted = BTreeMap::new();
-    for id in ids {
-        *counted.entry(id).or_default() += 1;
-    }
-    counted
-}
-
-/// What is missing until a node has so many links of a kind to such peers, in words.
-fn missing_links(native: &Native, kind: LinkKind, carries: Carries, wanted: usize) -> Option<String> {
-    let status = native.status();
-    let links = status.connections.iter().filter(|link| link.peer.kind == kind && link.peer.carries == carries);
-    let have = links.count();
-    (have != wanted).then(|| format!("it has {have} such links, {wanted} are wanted"))
-}
-
-fn missing_messages(native: &Native, wanted: &BTreeSet<MsgId>) -> Option<String> {
-    missing_ids(wanted, &counted(native.noted().iter().map(|noted| noted.record.msg_id())))
-}
-
-/// What is missing until exactly the wanted ids are there, each once, in words.
-fn missing_ids(wanted: &BTreeSet<MsgId>, have: &BTreeMap<MsgId, usize>) -> Option<String> {
-    let missing = wanted.iter().filter(|id| !have.contains_key(id)).count();
-    let twice = have.values().filter(|count| **count > 1).count();
-    let strange = have.keys().filter(|id| !wanted.contains(id)).count();
-    (missing + twice + strange > 0)
-        .then(|| format!("{missing} are missing, {twice} are there more than once, {strange} should not be there"))
-}
-
-fn missing_counts(what: &str, have: u64, wanted: u64) -> Option<String> {
-    (have != wanted).then(|| format!("{what} are {have}, {wanted} are wanted"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -449,14 +348,5 @@ mod tests {
     fn the_ring_has_five_nodes_and_two_chords() {
         let neighbours: Vec<usize> = (0..DIALS.len()).map(Net::neighbours).collect();
         assert_eq!(neighbours, [3, 3, 3, 3, 2]);
-    }
-
-    #[test]
-    fn messages_that_are_missing_double_or_strange_are_told_apart() {
-        let id = |number| MsgId([number; 16]);
-        let wanted = BTreeSet::from([id(1), id(2)]);
-        assert_eq!(missing_ids(&wanted, &counted([id(1), id(2)].into_iter())), None);
-        let said = missing_ids(&wanted, &counted([id(1), id(1), id(3)].into_iter()));
-        assert_eq!(said.unwrap_or_default(), "1 are missing, 1 are there more than once, 1 should not be there");
     }
 }
