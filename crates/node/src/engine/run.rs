@@ -319,9 +319,9 @@ impl Engine {
             return reply.send(Ok(listening)).unwrap_or_default();
         }
         // The flood does not wait for the disk; who asked does.
-        let store = self.store.clone();
+        let keep = self.store.keep_listen(to);
         tokio::spawn(async move {
-            let kept = store.keep_listen(to).await.map_err(|error| ListenError::Store(error.to_string()));
+            let kept = keep.await.map_err(|error| ListenError::Store(error.to_string()));
             reply.send(kept.map(|()| listening)).unwrap_or_default();
         });
     }
@@ -331,10 +331,10 @@ impl Engine {
             return reply.send(false).unwrap_or_default();
         };
         self.listen(now, change);
-        let store = self.store.clone();
+        let drops: Vec<_> = forget.into_iter().map(|what| self.store.drop_listen(what)).collect();
         tokio::spawn(async move {
-            for what in forget {
-                if let Err(error) = store.drop_listen(what).await {
+            for dropped in drops {
+                if let Err(error) = dropped.await {
                     tracing::warn!(%error, "a name that is not listened to any more will be again after a restart");
                 }
             }
