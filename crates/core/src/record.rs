@@ -11,13 +11,13 @@ use sha2::Sha256;
 
 use crate::time::Wall;
 
-/// MsgId[16] Target[16] PayloadLen[1] come before the payload.
+/// `MsgId[16] Target[16] PayloadLen[1]` come before the payload.
 pub const HEADER_BYTES: usize = 33;
 /// PayloadLen is one byte.
 pub const PAYLOAD_BYTES_MAX: usize = 255;
 /// The longest record.
 pub const RECORD_BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX;
-/// nonce[8] expiry[4] flags[2] 50 38 end the payload of a dated record.
+/// `nonce[8] expiry[4] flags[2] 50 38` end the payload of a dated record.
 pub const TRAILER_BYTES: usize = 16;
 /// The longest body of a dated record.
 pub const BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - TRAILER_BYTES;

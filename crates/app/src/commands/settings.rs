@@ -10,7 +10,7 @@ use crate::exit::Failure;
 /// Settings as flags of `run`.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Flags {
-    /// Where peers connect to [default: `[::]:4038`, all IPv6 and IPv4 addresses]
+    /// Where peers connect to [default: port 4038 of all addresses, IPv6 and IPv4]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
 
