@@ -1,7 +1,7 @@
 //! The router: a state machine that decides which record goes where, who is a neighbour and who is not.
 //! It never touches a socket, a clock or a disk: inputs go in with the time, outputs are polled until none is left.
 //!
-//! Policies sit side by side, one a file: [`flood`] (records), [`pace`] (budgets), `peers` (links and faults),
+//! Policies sit side by side, one a file: `flood` (records), `pace` (budgets), `peers` (links and faults),
 //! `addresses` (whom to dial). They share the links and one queue of outputs.
 
 mod addresses;

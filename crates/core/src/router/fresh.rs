@@ -11,7 +11,7 @@ use crate::time::Mono;
 
 /// How long a body is kept.
 pub const FRESH_MS_MAX: u64 = 120_000;
-/// What all bodies together may take, with [`ENTRY_BYTES`] for each.
+/// What all bodies together may take, with 128 for each.
 pub const FRESH_BYTES_MAX: usize = 32 << 20;
 /// What an entry costs beside its record's bytes.
 const ENTRY_BYTES: usize = 128;
