@@ -1,2 +1,86 @@
-//! .
-fn main() {}
+//! The program and its parts, timed. Prints one JSON line a measurement; asserts nothing about time.
+//!
+//! `cargo run --release -p nightjar-bench -- pair` and so on; `docs/benchmarks.md` says what each figure means.
+
+mod idle;
+mod ids;
+mod line;
+mod measure;
+mod mesh;
+mod pair;
+mod testbed;
+
+use clap::{Parser, Subcommand};
+
+/// Times Nightjar: JSON lines on stdout.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Two processes over TLS: records a second and CPU of both ends; without budgets, and at 80 % of the default ones.
+    Pair {
+        /// Records sent without budgets.
+        #[arg(long, default_value_t = 3_000_000)]
+        records: u64,
+    },
+    /// Three nodes in a line: milliseconds from `publish` to the log of the last, and CPU of all three.
+    Line {
+        /// Records a second.
+        #[arg(long, default_value_t = 1000)]
+        rate: u64,
+        /// Seconds.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+    /// Nodes of which each has 8 links: bytes on the wire, milliseconds to the last node, CPU.
+    Mesh {
+        /// Nodes.
+        #[arg(long, default_value_t = 20)]
+        nodes: usize,
+        /// Records a second in all; the default budgets are in force.
+        #[arg(long, default_value_t = 50)]
+        rate: u64,
+        /// Seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// Memory of nodes that do nothing, and of their links.
+    Idle {
+        /// Nodes; each is linked to each.
+        #[arg(long, default_value_t = 16)]
+        nodes: usize,
+    },
+    /// The table of seen ids: bytes an id, look-ups a second.
+    Ids {
+        /// MiB of the table.
+        #[arg(long, default_value_t = 64)]
+        mib: usize,
+    },
+    /// The other end of `pair`.
+    #[command(hide = true)]
+    PairEnd {
+        /// Records to wait for.
+        #[arg(long)]
+        records: u64,
+        /// Whether the default budgets are in force.
+        #[arg(long)]
+        budgets: bool,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<(), measure::Failed> {
+    match Arguments::parse().what {
+        What::Pair { records } => pair::run(records).await,
+        What::Line { rate, seconds } => line::run(rate, seconds).await,
+        What::Mesh { nodes, rate, seconds } => mesh::run(nodes, rate, seconds).await,
+        What::Idle { nodes } => idle::run(nodes).await,
+        What::Ids { mib } => ids::run(mib),
+        What::PairEnd { records, budgets } => pair::end(records, budgets).await,
+    }
+}

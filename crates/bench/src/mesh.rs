@@ -1,0 +1,63 @@
+//! Many nodes of eight links each, all of which listen: bytes, milliseconds to the last, CPU.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::line::{arrivals, nanoseconds};
+use crate::measure::{Failed, Span, loopback_bytes, percentile, print};
+use crate::testbed::{BODY_BYTES, Bed, PATIENCE, draft};
+
+/// Each node dials so many others, and as many dial it.
+const DIALLED: usize = 4;
+
+pub(crate) async fn run(nodes: usize, rate: u64, seconds: u64) -> Result<(), Failed> {
+    let mut beds = Vec::with_capacity(nodes);
+    for _ in 0..nodes {
+        beds.push(Bed::start(true).await?);
+    }
+    for (place, bed) in beds.iter().enumerate() {
+        for step in 1..=DIALLED {
+            let other = beds.get((place + step * step) % nodes).ok_or("there are too few nodes")?;
+            bed.connect(other.address()).await?;
+        }
+    }
+    for bed in &beds {
+        bed.linked(2 * DIALLED).await?;
+        bed.listen().await?;
+    }
+    let origin = Instant::now();
+    let records = rate * seconds;
+    let readers: Vec<_> =
+        beds.iter().map(|bed| tokio::spawn(arrivals(bed.handle().clone(), origin, records))).collect();
+
+    let (span, bytes) = (Span::begin()?, loopback_bytes()?);
+    let mut ticks = interval(Duration::from_secs(1) / u32::try_from(rate)?);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    for (_, bed) in (0..records).zip(beds.iter().cycle()) {
+        ticks.tick().await;
+        bed.handle().publish(draft(nanoseconds(origin))).await?;
+    }
+    // Each node's list is in the order of its own log; sorted, they tell the times of all deliveries.
+    let mut all = Vec::new();
+    for reader in readers {
+        all.extend(timeout(PATIENCE, reader).await???);
+    }
+    let bytes = loopback_bytes()? - bytes;
+    all.sort_by(f64::total_cmp);
+    let deliveries = all.len() as f64;
+    let from_others = records as f64 * (nodes - 1) as f64;
+    print(
+        &format!("mesh of {nodes}, degree {}", 2 * DIALLED),
+        &[
+            ("records", records as f64),
+            ("records_per_s", records as f64 / span.seconds()),
+            ("wire_bytes_per_body_byte", bytes as f64 / (from_others * BODY_BYTES as f64)),
+            ("p50_ms", percentile(&all, 50)),
+            ("p99_ms", percentile(&all, 99)),
+            ("cpu_us_per_delivery", span.cpu_us()? as f64 / deliveries),
+            ("body_bytes", BODY_BYTES as f64),
+        ],
+    );
+    Ok(())
+}
