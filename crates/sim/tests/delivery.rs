@@ -59,6 +59,7 @@ fn nodes_whose_clock_is_an_hour_off_neither_accept_nor_break() {
         let report = run(&scenario(&text), 4);
         assert_eq!(report.unexpected, 0, "{report}");
         assert_eq!(report.expected, 180 * report.records);
+        assert_eq!(report.ended_links, 0, "who is in the minority blames nobody\n{report}");
         assert!(report.counters.expired > 0 && report.is_complete() && report.is_sound(), "{report}");
     }
 }

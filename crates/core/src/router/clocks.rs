@@ -1,7 +1,7 @@
-//! Clocks that step, and clocks of peers that say something else. They warn, and change nothing.
+//! Clocks that step, and clocks of peers that say something else. They warn, and change nothing but whom we blame.
 
 use super::{Output, Report, Router};
-use crate::time::Now;
+use crate::time::{Mono, Now};
 
 /// A wall clock that is this far from where the monotonic one says it is was set, or the machine slept.
 pub(super) const STEP_MS: i64 = 5_000;
@@ -14,13 +14,15 @@ const DISAGREE_PEERS_MIN: usize = 3;
 pub(super) struct Clocks {
     /// Wall less monotonic, in milliseconds, when last looked.
     offset_ms: i64,
+    /// When it was last set. What the peers' clocks showed before is no measure any more.
+    set_at: Option<Mono>,
     /// What was said last of the peers' clocks, so that it is said once.
     disagrees: bool,
 }
 
 impl Clocks {
     pub(super) fn new(now: Now) -> Self {
-        Self { offset_ms: offset_ms(now), disagrees: false }
+        Self { offset_ms: offset_ms(now), set_at: None, disagrees: false }
     }
 
     pub(super) fn step(&mut self, now: Now) -> Option<Report> {
@@ -29,6 +31,7 @@ impl Clocks {
             return None;
         }
         self.offset_ms += by_ms;
+        self.set_at = Some(now.mono);
         self.disagrees = false;
         Some(Report::ClockStepped { by_ms })
     }
@@ -36,15 +39,28 @@ impl Clocks {
 
 impl Router {
     pub(super) fn compare_clocks(&mut self) {
-        let mut ahead: Vec<i64> = self.links.open().map(|link| link.clock_ahead_s()).collect();
-        ahead.sort_unstable();
-        let peers = ahead.len();
-        let Some(&ahead_s) = ahead.get(peers / 2).filter(|_| peers >= DISAGREE_PEERS_MIN) else { return };
+        let Some((ahead_s, peers)) = self.peers_ahead_s().filter(|(_, peers)| *peers >= DISAGREE_PEERS_MIN) else {
+            return;
+        };
         let disagrees = ahead_s.abs() >= DISAGREE_S;
         if disagrees && !self.clocks.disagrees {
             self.outputs.push_back(Output::Report(Report::ClockDisagrees { ahead_s, peers }));
         }
         self.clocks.disagrees = disagrees;
+    }
+
+    /// Whether peers say that our clock is right. If none does, a record that is out of its time may be so by our fault.
+    pub(super) fn clock_is_confirmed(&self) -> bool {
+        self.peers_ahead_s().is_some_and(|(ahead_s, _)| ahead_s.abs() < DISAGREE_S)
+    }
+
+    /// The median of how far the peers' clocks are ahead of ours, and of how many.
+    fn peers_ahead_s(&self) -> Option<(i64, usize)> {
+        let set_at = self.clocks.set_at;
+        let said_since = self.links.open().filter(|link| set_at.is_none_or(|set_at| link.opened > set_at));
+        let mut ahead: Vec<i64> = said_since.map(|link| link.clock_ahead_s()).collect();
+        ahead.sort_unstable();
+        ahead.get(ahead.len() / 2).map(|median| (*median, ahead.len()))
     }
 }
 

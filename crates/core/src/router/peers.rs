@@ -302,6 +302,10 @@ impl Router {
 
     pub(super) fn faulted(&mut self, id: LinkId, fault: Fault) {
         let now = self.now;
+        if fault == Fault::Expired && !self.clock_is_confirmed() {
+            // A node whose own clock is wrong would let all its peers go.
+            return;
+        }
         let Some(link) = self.links.get_mut(id) else {
             // A dial that failed: the address remembers it when the link is gone.
             return;
