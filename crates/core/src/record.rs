@@ -399,15 +399,16 @@ macro_rules! sixteen_bytes_as_hex {
             type Err = NotSixteenBytes;
 
             fn from_str(text: &str) -> Result<Self, NotSixteenBytes> {
-                let digits = text.as_bytes();
-                if digits.len() != 32 {
-                    return Err(NotSixteenBytes(digits.len()));
+                if let Some(other) = text.chars().find(|digit| !digit.is_ascii_hexdigit()) {
+                    return Err(NotSixteenBytes::Digit(other));
                 }
                 let mut out = [0; 16];
-                for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-                    let pair =
-                        std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
-                    *byte = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or(NotSixteenBytes(32))?;
+                if text.len() != 2 * out.len() {
+                    return Err(NotSixteenBytes::Length(text.len()));
+                }
+                for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+                    let pair = std::str::from_utf8(pair).expect("hex digits are ASCII");
+                    *byte = u8::from_str_radix(pair, 16).expect("two hex digits are a byte");
                 }
                 Ok(Self(out))
             }
@@ -420,8 +421,14 @@ sixteen_bytes_as_hex!(Target);
 
 /// The text is not 16 bytes in hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not 16 bytes in hex: 32 digits 0-9 a-f are wanted, {0} characters are here")]
-pub struct NotSixteenBytes(usize);
+pub enum NotSixteenBytes {
+    /// Too few digits, or too many.
+    #[error("not 16 bytes in hex: 32 digits are wanted, {0} are here")]
+    Length(usize),
+    /// A character that is no digit.
+    #[error("not 16 bytes in hex: {0:?} is none of 0-9 a-f")]
+    Digit(char),
+}
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,8 +3,8 @@
 
 use nightjar_core::record::{
     BODY_BYTES_MAX, Dated, EXPIRY_AHEAD_S_MAX, EXPIRY_PAST_S_MAX, Expiry, HEADER_BYTES, MakeError, MsgId,
-    PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, Record, RecordRef, TRAILER_BYTES, Target, Truncated, WORK_BITS_MAX,
-    WORKED_BITS, WorkSearch,
+    NotSixteenBytes, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, Record, RecordRef, TRAILER_BYTES, Target, Truncated,
+    WORK_BITS_MAX, WORKED_BITS, WorkSearch,
 };
 use nightjar_core::time::Wall;
 use proptest::collection::vec;
@@ -174,6 +174,8 @@ fn ids_and_targets_are_written_and_read_as_32_digits() {
         let error = text.parse::<Target>().unwrap_err().to_string();
         assert!(error.starts_with("not 16 bytes in hex"), "{error}");
     }
+    assert_eq!("ab".parse::<MsgId>(), Err(NotSixteenBytes::Length(2)));
+    assert_eq!("#chat".parse::<Target>().unwrap_err().to_string(), "not 16 bytes in hex: '#' is none of 0-9 a-f");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::record::{Record, Target};
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A link is open and its handshake done. For a link that we dialled the id is that of [`Output::Connect`],
-    /// for an accepted one it comes from `Router::new_link`.
+    /// for an accepted one it comes from `Router::admit`.
     Connected {
         /// The link.
         link: LinkId,
