@@ -8,22 +8,27 @@ use crate::line::{arrivals, nanoseconds};
 use crate::measure::{Failed, Span, loopback_bytes, percentile, print};
 use crate::testbed::{BODY_BYTES, Bed, PATIENCE, draft};
 
-/// Each node dials so many others, and as many dial it.
-const DIALLED: usize = 4;
+/// Each node dials those that stand so many places behind it in the ring, and as many dial it.
+const DIALLED: [usize; 4] = [1, 2, 4, 7];
+/// Links of each node.
+const DEGREE: usize = 2 * DIALLED.len();
 
 pub(crate) async fn run(nodes: usize, rate: u64, seconds: u64) -> Result<(), Failed> {
+    if nodes < 2 * DIALLED.iter().max().unwrap_or(&0) + 1 {
+        return Err("with so few nodes two of them would dial each other: take 15 or more".into());
+    }
     let mut beds = Vec::with_capacity(nodes);
     for _ in 0..nodes {
         beds.push(Bed::start(true).await?);
     }
     for (place, bed) in beds.iter().enumerate() {
-        for step in 1..=DIALLED {
-            let other = beds.get((place + step * step) % nodes).ok_or("there are too few nodes")?;
+        for step in DIALLED {
+            let other = beds.get((place + step) % nodes).ok_or("there are too few nodes")?;
             bed.connect(other.address()).await?;
         }
     }
     for bed in &beds {
-        bed.linked(2 * DIALLED).await?;
+        bed.linked(DEGREE).await?;
         bed.listen().await?;
     }
     let origin = Instant::now();
@@ -48,7 +53,7 @@ pub(crate) async fn run(nodes: usize, rate: u64, seconds: u64) -> Result<(), Fai
     let deliveries = all.len() as f64;
     let from_others = records as f64 * (nodes - 1) as f64;
     print(
-        &format!("mesh of {nodes}, degree {}", 2 * DIALLED),
+        &format!("mesh of {nodes}, degree {DEGREE}"),
         &[
             ("records", records as f64),
             ("records_per_s", records as f64 / span.seconds()),

@@ -33,13 +33,15 @@ pub const DATED_BYTES_DEFAULT: usize = 64 << 20;
 /// Memory of the table of plain records: 8 hours at the full plain budget of 50 a second.
 pub const PLAIN_BYTES_DEFAULT: usize = 16 << 20;
 
-#[repr(C, align(64))]
-#[derive(zerocopy::FromZeros)]
-struct Line([AtomicU64; LINE_SLOTS]);
+/// What one look reads: one cache line.
+type Line = [AtomicU64; LINE_SLOTS];
 
 /// The part that is shared: readable from every thread, written by the one [`SeenTable`].
 struct Shared {
-    lines: Box<[Line]>,
+    /// Zeros from the allocator, so that memory no id was put into is not taken from the system. It gives them only at
+    /// the alignment of a slot: the lines begin behind the slots before the first whole cache line.
+    slots: Box<[AtomicU64]>,
+    before: usize,
     key: [u8; 16],
     epoch: AtomicU8,
 }
@@ -93,9 +95,14 @@ struct Place {
 
 impl Shared {
     fn new(bytes: usize, key: [u8; 16]) -> Self {
-        // From the allocator as zeros: memory that no id was put into is not taken from the system.
-        let lines = <[Line]>::new_box_zeroed_with_elems(lines_of(bytes)).expect("there is memory for the seen table");
-        Self { lines, key, epoch: AtomicU8::new(0) }
+        let count = ids_of(lines_of(bytes)) + LINE_SLOTS - 1;
+        let slots = <[AtomicU64]>::new_box_zeroed_with_elems(count).expect("there is memory for the seen table");
+        let before = slots.as_ptr().align_offset(size_of::<Line>()).min(LINE_SLOTS - 1);
+        Self { slots, before, key, epoch: AtomicU8::new(0) }
+    }
+
+    fn lines(&self) -> &[Line] {
+        self.slots.get(self.before..).expect("there are more slots than are left out").as_chunks().0
     }
 
     fn place(&self, id: &[u8; 16]) -> Place {
@@ -103,7 +110,7 @@ impl Shared {
         hash.write(id);
         let hash = hash.finish128();
         // The low bits choose lines, other bits are the fingerprint: they say nothing about each other.
-        let lines = self.lines.len() as u64;
+        let lines = self.lines().len() as u64;
         let scale = |half: u64| usize::try_from((half * lines) >> 32).expect("a scaled index is below the length");
         // A fingerprint of 0 would be an empty slot.
         let fingerprint = (hash.h2 & !0xff).max(0x100);
@@ -111,7 +118,7 @@ impl Shared {
     }
 
     fn line(&self, index: usize) -> &[AtomicU64; LINE_SLOTS] {
-        &self.lines.get(index).expect("an index is scaled to the length").0
+        self.lines().get(index).expect("an index is scaled to the length")
     }
 
     fn contains(&self, id: &[u8; 16]) -> bool {
@@ -204,18 +211,18 @@ impl SeenTable {
 
     /// Ids the table has room for.
     pub fn capacity(&self) -> u64 {
-        ids_of(self.shared.lines.len()) as u64
+        ids_of(self.shared.lines().len()) as u64
     }
 
     /// Bytes the table has; it never has more.
     pub fn bytes(&self) -> usize {
-        self.shared.lines.len() * size_of::<Line>()
+        size_of_val(self.shared.lines())
     }
 
     /// Takes over an id from an earlier process that had the same key and size.
     pub fn restore(&mut self, entry: SeenEntry) {
         let index = entry.line as usize;
-        if index >= self.shared.lines.len() || entry.age_epochs > EPOCHS_KEPT || entry.fingerprint & !0xff == 0 {
+        if index >= self.shared.lines().len() || entry.age_epochs > EPOCHS_KEPT || entry.fingerprint & !0xff == 0 {
             return;
         }
         let epoch = self.shared.epoch.load(Ordering::Relaxed);
@@ -251,9 +258,9 @@ impl SeenTable {
         self.shared.epoch.store(epoch, Ordering::Relaxed);
         let forgotten = epoch.wrapping_sub(EPOCHS_KEPT + 1);
         self.live -= std::mem::take(self.added_in(u64::from(forgotten)));
-        let part = self.shared.lines.len().div_ceil(CLEANING_EPOCHS);
+        let part = self.shared.lines().len().div_ceil(CLEANING_EPOCHS);
         let turn = usize::from(epoch) % CLEANING_EPOCHS;
-        for slot in self.shared.lines.iter().skip(turn * part).take(part).flat_map(|line| &line.0) {
+        for slot in self.shared.lines().iter().skip(turn * part).take(part).flatten() {
             let value = slot.load(Ordering::Relaxed);
             if value != 0 && is_free(value, epoch) {
                 slot.store(0, Ordering::Relaxed);
@@ -262,7 +269,7 @@ impl SeenTable {
     }
 
     fn clear(&mut self) {
-        for slot in self.shared.lines.iter().flat_map(|line| &line.0) {
+        for slot in self.shared.lines().iter().flatten() {
             if slot.load(Ordering::Relaxed) != 0 {
                 slot.store(0, Ordering::Relaxed);
             }
@@ -314,14 +321,14 @@ impl SeenView {
 
     /// Lines of the table of dated ids: a snapshot fits only into a table that has as many.
     pub fn dated_lines(&self) -> usize {
-        self.dated.lines.len()
+        self.dated.lines().len()
     }
 
     /// The dated ids that are kept, for a snapshot. Reads the whole table: not on the way of a record.
     pub fn dated_entries(&self) -> impl Iterator<Item = SeenEntry> + '_ {
         let epoch = self.dated.epoch.load(Ordering::Relaxed);
-        self.dated.lines.iter().zip(0u32..).flat_map(move |(line, index)| {
-            line.0.iter().filter_map(move |slot| {
+        self.dated.lines().iter().zip(0u32..).flat_map(move |(line, index)| {
+            line.iter().filter_map(move |slot| {
                 let value = slot.load(Ordering::Relaxed);
                 let entry = SeenEntry { line: index, fingerprint: value & !0xff, age_epochs: age(value, epoch) };
                 (!is_free(value, epoch)).then_some(entry)
@@ -333,6 +340,6 @@ impl SeenView {
 impl std::fmt::Debug for SeenView {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The key is a secret: who knows it can choose ids that share a line.
-        f.debug_struct("SeenView").field("lines", &self.dated.lines.len()).finish_non_exhaustive()
+        f.debug_struct("SeenView").field("lines", &self.dated.lines().len()).finish_non_exhaustive()
     }
 }
