@@ -1,6 +1,7 @@
 //! The task of one connection. It reads while it writes: one select over the socket both ways, the outbox, the
 //! session's deadline and room at the engine, so that it cannot stand still while the other end does the same.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
@@ -34,6 +35,11 @@ const PENDING_BYTES_MAX: usize = 32 * 1024;
 const TAKE_ITEMS: usize = 64;
 /// A buffer above this is given back when it is empty: an idle link is to be small.
 const KEPT_BYTES_MAX: usize = 1024;
+
+thread_local! {
+    /// What one read brings is taken before the next: the links of a thread share a buffer, and an idle one has none.
+    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(READ_BYTES));
+}
 
 /// How a connection began.
 pub(super) enum Place {
@@ -221,16 +227,18 @@ impl Task {
         if !self.wants_to_read() || !(ready.is_readable() || ready.is_read_closed()) {
             return Ok(());
         }
-        let mut bytes = Vec::with_capacity(READ_BYTES);
-        match self.stream.try_read_buf(&mut bytes) {
-            Ok(0) => Err(End::AtOnce(self.closed_by_peer())),
-            Ok(_) => {
-                let result = self.session.receive(self.shared.options.clock.now(), &bytes);
-                self.heard(result)
+        READ_BUFFER.with_borrow_mut(|bytes| {
+            bytes.clear();
+            match self.stream.try_read_buf(bytes) {
+                Ok(0) => Err(End::AtOnce(self.closed_by_peer())),
+                Ok(_) => {
+                    let result = self.session.receive(self.shared.options.clock.now(), bytes);
+                    self.heard(result)
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+                Err(error) => Err(End::AtOnce(broken(&error))),
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(End::AtOnce(broken(&error))),
-        }
+        })
     }
 
     fn tick(&mut self) -> Result<(), End> {
