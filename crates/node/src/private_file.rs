@@ -28,6 +28,15 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>)
     sync_folder(path)
 }
 
+/// Makes an empty file if there is none, and takes all rights to it from everybody else.
+pub(crate) fn make(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    tighten(&options.open(path)?).map(|_| ())
+}
+
 /// The bytes of a file that has no more than `bytes_max`.
 pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;

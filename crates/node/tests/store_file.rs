@@ -74,6 +74,23 @@ async fn what_cannot_be_opened_says_why_and_what_to_do_in_one_line() {
     assert!(!error.contains('\n'));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_can_read_the_file_or_what_lies_beside_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    // One that an earlier program left open is closed.
+    std::fs::write(file(&dir), "").unwrap();
+    let store = open(&file(&dir));
+    store.append(vec![new(dated(1, 1))]);
+    stored(&store, 1).await;
+    let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
+    }
+}
+
 #[tokio::test]
 async fn listenings_are_kept_over_restarts_once_and_in_order() {
     let dir = tempfile::tempdir().unwrap();

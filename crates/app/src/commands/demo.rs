@@ -120,7 +120,7 @@ async fn demonstrate(net: &Net) -> Result<(), Failure> {
     net.expect_peace(&mut expectations, &sent).await;
     output::print(&net.table(&sent, Paint::stdout()))?;
     if expectations.all_held() {
-        output::print(&format!("demo: ok ({} expectations held)\n", expectations.held()))?;
+        output::print(&format!("{} expectations held\ndemo: ok\n", expectations.held()))?;
         return Ok(());
     }
     let failed = expectations.failed();

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use crate::private_file;
+
 /// Migration n makes version n of version n - 1. New ones are added at the end, old ones never change.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/1.sql")];
 /// The version of the file that this program reads and writes.
@@ -40,6 +42,9 @@ pub enum OpenError {
 /// Opens the file, makes it if it is not there, and brings it to the newest form.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     let unusable = |error: rusqlite::Error| OpenError::Unusable(problem(path, &error));
+    // SQLite would let everybody read it; the files it makes beside have the rights of this one. What goes wrong here
+    // goes wrong again below, and is said there.
+    private_file::make(path).unwrap_or_default();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(unusable)?;
     connection.busy_timeout(BUSY_WAIT).map_err(unusable)?;
