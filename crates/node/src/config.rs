@@ -26,6 +26,9 @@ pub use keys::{Entry, Key};
 pub use sample::{reference, sample};
 pub use value::{CONNECT_MAX, Value, Wants};
 
+/// Where a node listens whose links go through a proxy, unless it is told otherwise; as it is written in the file.
+const LISTEN_BEHIND_PROXY: &str = "\"127.0.0.1:4038\"";
+
 /// Settings as meant: nothing is left open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
@@ -242,6 +245,11 @@ impl Raw {
         let (data_dir, origin) = self.data_dir()?;
         let value = Value::Path(data_dir.clone()).to_string();
         let mut reader = Reader { raw: self, shown: vec![Shown { name: Key::DataDir.name(), value, origin }] };
+        if reader.raw.typed.contains_key(&Key::Socks5) {
+            // Who connects to us would see where we are, which is what a proxy is to hide.
+            let value = sample::value_of_default(Key::Listen, LISTEN_BEHIND_PROXY);
+            reader.raw.typed.entry(Key::Listen).or_insert(Typed { value, origin: Origin::Default });
+        }
         let listen = reader.read(Key::Listen, Value::socket_address)?;
         let http = reader.read(Key::Http, Value::socket_address)?;
         let connect = reader.read(Key::Connect, Value::addresses)?;

@@ -57,6 +57,14 @@ fn the_defaults_are_those_of_the_parts() {
 }
 
 #[test]
+fn behind_a_proxy_a_node_listens_on_this_machine_alone_unless_it_is_told_otherwise() {
+    let hidden = of_file("socks5 = \"127.0.0.1:9050\"").unwrap();
+    assert_eq!(hidden.listen, "127.0.0.1:4038".parse().unwrap());
+    let told = of_file("socks5 = \"127.0.0.1:9050\"\nlisten = \"[::]:4038\"").unwrap();
+    assert_eq!(told.listen, "[::]:4038".parse().unwrap());
+}
+
+#[test]
 fn every_setting_can_stand_in_the_file() {
     let text = r#"
         listen = "127.0.0.1:0"

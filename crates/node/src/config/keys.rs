@@ -105,7 +105,7 @@ impl Key {
                 flag: Some("--listen"),
                 wants: Wants::SocketAddress,
                 default: Some("\"[::]:4038\""),
-                about: "Where peers connect to. By default all addresses of this machine, IPv6 and IPv4: a network lives from nodes that can be reached. Port 0 takes any that is free; ready.json says which.",
+                about: "Where peers connect to. By default all addresses of this machine, IPv6 and IPv4: a network lives from nodes that can be reached. Port 0 takes any that is free; ready.json says which. With socks5 the default is this machine alone, \"127.0.0.1:4038\".",
             },
             Self::Http => Entry {
                 name: "http",
@@ -140,7 +140,7 @@ impl Key {
                 flag: Some("--socks5"),
                 wants: Wants::Proxy,
                 default: None,
-                about: "A SOCKS5 proxy for all links that are dialled, \"host:port\" (Tor: \"127.0.0.1:9050\"). It resolves host names as well, so that they are not asked for in the clear. Not set by default.",
+                about: "A SOCKS5 proxy for all links that are dialled, \"host:port\" (Tor: \"127.0.0.1:9050\"). It resolves host names as well, so that they are not asked for in the clear. The node then has a new node key at every start, tells nobody a port, and listens on this machine alone unless `listen` says otherwise. Not set by default.",
             },
             Self::Log => Entry {
                 name: "log",
