@@ -63,7 +63,7 @@ impl Fault {
         }
     }
 
-    /// What it costs the peer: 100 points and the address is left alone for a while.
+    /// What it costs the peer: with 100 points the address is left alone for a while, or, for [`Fault::Expired`], the link ends.
     pub const fn cost(self) -> u32 {
         match self {
             Self::Framing | Self::Oversize | Self::Malformed | Self::WrongNetwork => 100,

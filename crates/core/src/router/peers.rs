@@ -315,12 +315,12 @@ impl Router {
         if link.fault_points < FAULT_POINTS_MAX {
             return;
         }
-        let address = link.dialled.clone().unwrap_or_else(|| link.peer.address.clone());
-        let reason = format!("it {fault}");
-        if !fault.ends_link() {
-            self.end(id, ByeCode::Fault, &format!("this peer {fault}"));
+        if fault == Fault::Expired {
+            // Its clock may have been set wrong since it said hello, and be set right again soon: it goes, and may come back.
+            return self.end(id, ByeCode::Fault, &format!("this peer {fault}"));
         }
-        self.ban(address, reason);
+        let address = link.dialled.clone().unwrap_or_else(|| link.peer.address.clone());
+        self.ban(address, format!("it {fault}"));
     }
 
     /// Leaves an address alone for a while. Addresses that are not on the Internet are not banned, as everything on this
