@@ -22,6 +22,7 @@ use nightjar_node::clock::Clock;
 use nightjar_node::config::Checked;
 use nightjar_node::data_dir::DataDir;
 use nightjar_node::engine::Node;
+use nightjar_node::foreign::{DaemonOptions, UnmodifiedDaemon};
 use nightjar_node::store::StoreLimits;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -142,6 +143,19 @@ async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> 
         }
     };
     timeout(HANGS, wait).await.unwrap_or_else(|_| panic!("still to come: {what}"));
+}
+
+/// An unmodified daemon that the node is told to link to.
+async fn daemon(node: &TestNode) -> UnmodifiedDaemon {
+    let daemon = UnmodifiedDaemon::bind("127.0.0.1:0".parse().unwrap(), DaemonOptions::default()).await.unwrap();
+    node.done("addnode", json!({"addr": format!("pascal://{}", daemon.address())})).await;
+    daemon
+}
+
+/// Waits until the node has so many links.
+async fn linked(node: &TestNode, links: usize) {
+    let count = || async { node.done("getconnections", json!({})).await.as_array().unwrap().len() == links };
+    until("the links", count).await;
 }
 
 fn config(data_dir: PathBuf) -> Checked {
