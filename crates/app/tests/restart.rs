@@ -4,7 +4,13 @@
 
 mod common;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use common::{Node, complaint};
+use nightjar_core::chain::Network;
+use nightjar_core::name::TypedName;
+use nightjar_core::record::Record;
+use nightjar_node::foreign::LiteralPeer;
 use serde_json::json;
 
 #[test]
@@ -48,4 +54,38 @@ fn a_record_made_while_nobody_was_there_goes_to_who_connects() {
     assert!(sent.contains("no peer is connected"), "{sent}");
     node.does(&["rpc", "addnode", &format!("addr={}", sender.listen())]);
     assert_eq!(node.until_messages(1)[0]["text"], "is anybody there?");
+}
+
+#[test]
+fn a_record_that_comes_again_after_a_kill_is_not_delivered_again() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let literal = LiteralPeer::bind("127.0.0.1:0".parse().unwrap(), Network::Main);
+    let literal = runtime.block_on(literal).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let connect = ["--connect", &format!("pascal://{}", literal.address())];
+    let target = "#raven".parse::<TypedName>().unwrap().targets()[0];
+    let expiry = u32::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap() + 600;
+    let dated = Record::dated(target, b"dated", expiry, 0, [1; 8]).unwrap();
+    let old = Record::dated(target, b"old", expiry - 700, 0, [2; 8]).unwrap();
+
+    let node = Node::start(dir.path(), &connect);
+    common::until("the peers know each other", || literal.counters().connected == 1);
+    node.http_call("listen", &json!({ "name": "#raven" }));
+    literal.send_record(&dated);
+    let plain = literal.send(target, b"plain");
+    node.until_messages(2);
+    node.signal("KILL");
+    assert!(!node.ends().success());
+    common::until("the link is gone", || literal.counters().connected == 0);
+
+    let node = Node::start(dir.path(), &connect);
+    common::until("the peers know each other", || literal.counters().connected == 1);
+    for record in [&dated, &plain, &old] {
+        literal.send_record(record);
+    }
+    literal.send(target, b"the last");
+    let texts: Vec<_> = node.until_messages(3).iter().map(|message| message["text"].clone()).collect();
+    assert_eq!(texts, ["dated", "plain", "the last"]);
+    let expired = || node.http_call("nodestatus", &json!({}))["counters"]["expired"] == 1;
+    common::until("the old record was dropped", expired);
 }
