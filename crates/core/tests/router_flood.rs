@@ -102,6 +102,18 @@ fn over_budget_records_wait_fairly_and_then_go() {
 }
 
 #[test]
+fn what_waited_may_come_in_together_with_a_record_of_ours() {
+    let mut bench = Bench::with(tiny_budgets);
+    let links: Vec<_> = (1..=5).map(|number| bench.accept(number)).collect();
+    bench.handle(Input::Listen { target: target(), on: true });
+    bench.receive(links[0], &(0..11).map(dated).collect::<Vec<_>>());
+    // Nobody came to look at those who wait until we had something to say ourselves.
+    bench.mono_ms += 1000;
+    // So whoever asks what became of its own record has to tell it apart from the others.
+    assert_eq!(delivered(&bench.handle(Input::Publish { record: dated(1000) })), [dated(1000), dated(10)]);
+}
+
+#[test]
 fn a_record_that_waits_comes_in_at_once_by_a_peer_that_has_budget() {
     let mut bench = Bench::with(tiny_budgets);
     let links: Vec<_> = (1..=5).map(|number| bench.accept(number)).collect();

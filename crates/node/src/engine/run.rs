@@ -82,8 +82,15 @@ pub(super) struct Engine {
     /// The slots for which something goes out.
     filled: LinkSet,
     hits: Vec<NewMessage>,
-    /// What is being published just now, and to how many links it went.
-    publishing: Option<usize>,
+    /// What is being published just now.
+    publishing: Option<Publishing>,
+}
+
+/// A record of this node on its way. What waited for its budget may come out with it, and is not ours.
+struct Publishing {
+    record: Record,
+    /// To how many links it went.
+    peers: usize,
 }
 
 impl Engine {
@@ -293,9 +300,9 @@ impl Engine {
     fn publish_record(&mut self, now: Now, record: Record) -> Receipt {
         let (msg_id, target) = (record.msg_id(), record.target());
         let expiry = record.stamp().map(|stamp| stamp.expiry);
-        self.publishing = Some(0);
+        self.publishing = Some(Publishing { record: record.clone(), peers: 0 });
         self.handle(now, Input::Publish { record });
-        let peers = self.publishing.take().unwrap_or_default();
+        let peers = self.publishing.take().map_or(0, |publishing| publishing.peers);
         Receipt { msg_id, target, expiry, peers }
     }
 
@@ -403,8 +410,11 @@ impl Engine {
         while let Some(output) = self.router.poll() {
             match output {
                 Output::Send { links, item } => {
-                    if let (Some(peers), Item::Record { .. }) = (&mut self.publishing, &item) {
-                        *peers += links.len();
+                    if let Some(publishing) = &mut self.publishing
+                        && let Item::Record { record, .. } = &item
+                        && *record == publishing.record
+                    {
+                        publishing.peers += links.len();
                     }
                     self.filled = self.filled.with(links);
                     for slot in links.slots() {
@@ -413,12 +423,14 @@ impl Engine {
                 }
                 Output::Deliver(record) => {
                     let name = self.listens.name_of(record.target());
-                    let own = self.publishing.is_some();
+                    let own = self.publishing.as_ref().is_some_and(|publishing| publishing.record == record);
                     self.hits.push(NewMessage { received: now.wall, own, name, content: Content::Record(record) });
                 }
                 Output::Connect { link, address } => {
                     tracing::debug!(%link, peer = %address, "dialling");
-                    let outbox = self.links.dial(link, address);
+                    let is_told = address.is_public() && !self.router.is_users(&address);
+                    let outbox =
+                        if is_told { self.links.dial_public(link, address) } else { self.links.dial(link, address) };
                     self.put_outbox(link, outbox);
                 }
                 Output::Disconnect { link, code, text } => {
