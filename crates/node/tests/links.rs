@@ -137,6 +137,24 @@ async fn a_dial_that_comes_to_nothing_says_why() {
 }
 
 #[tokio::test]
+async fn a_name_that_a_stranger_told_is_not_dialled_where_it_leads_into_our_own_house() {
+    let mut side = Side::new(1);
+    let house = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = house.local_addr().unwrap().port();
+    let address = Address { kind: LinkKind::Tls, host: Host::Name("localhost".into()), port };
+    let link = side.new_link();
+    let _outbox = side.links.dial_public(link, address.clone());
+    let (closed, Closed::NotReached(why)) = side.closed().await else { panic!("it is not dialled") };
+    assert_eq!(closed, link);
+    assert!(why.contains("no address on the Internet"), "{why}");
+
+    // What the user gave is dialled wherever it leads.
+    let link = side.new_link();
+    let _outbox = side.links.dial(link, address);
+    house.accept().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_dial_that_is_not_wanted_any_more_is_broken_off() {
     let mut side = Side::new(1);
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

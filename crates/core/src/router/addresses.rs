@@ -191,7 +191,7 @@ impl Router {
             return;
         }
         let Some(link) = self.links.get_mut(id) else { return };
-        // Nobody on the Internet sends us knocking at doors in our own house.
+        // Nobody on the Internet sends us knocking at doors in our own house. Where a name leads is seen when it is dialled.
         let teller_is_public = link.peer.address.is_public();
         let mut new = Vec::new();
         for address in addresses {

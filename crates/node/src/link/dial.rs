@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightjar_core::address::{Address, Host};
+use nightjar_core::address::{Address, Host, is_public_ip};
 use nightjar_core::link::LinkId;
 use nightjar_core::router::Closed;
 use tokio::net::TcpStream;
@@ -20,15 +20,23 @@ use super::{LinkReport, Shared};
 /// Addresses of one name that are tried, one after the other, within the time for all.
 const ADDRESSES_PER_NAME_MAX: usize = 4;
 
+/// Where a name may lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    Anywhere,
+    Internet,
+}
+
 pub(super) async fn dial(
     shared: Arc<Shared>,
     link: LinkId,
     address: Address,
+    reach: Reach,
     queue: Queue,
     mut stop: watch::Receiver<()>,
 ) {
     let connected = tokio::select! {
-        connected = connect(&shared, &address) => connected.map_err(Closed::NotReached),
+        connected = connect(&shared, &address, reach) => connected.map_err(Closed::NotReached),
         () = queue.ended() => Err(Closed::ByUs),
         // Fails when nobody wants links any more.
         _ = stop.changed() => Err(Closed::ByUs),
@@ -45,12 +53,12 @@ pub(super) async fn dial(
     }
 }
 
-async fn connect(shared: &Shared, address: &Address) -> Result<TcpStream, String> {
+async fn connect(shared: &Shared, address: &Address, reach: Reach) -> Result<TcpStream, String> {
     let limits = &shared.options.limits;
     let stream = if let Some(proxy) = &shared.options.socks5 {
         within(limits.proxy_ms_max, through_proxy(proxy, address)).await?
     } else {
-        within(limits.connect_ms_max, directly(address)).await?
+        within(limits.connect_ms_max, directly(address, reach)).await?
     };
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     Ok(stream)
@@ -74,13 +82,18 @@ async fn through_proxy(proxy: &str, address: &Address) -> Result<TcpStream, Stri
     target.map(Socks5Stream::into_inner).map_err(|error| format!("the SOCKS5 proxy {proxy} could not: {error}"))
 }
 
-async fn directly(address: &Address) -> io::Result<TcpStream> {
+async fn directly(address: &Address, reach: Reach) -> io::Result<TcpStream> {
     let name = match &address.host {
         Host::Ip(ip) => return TcpStream::connect((*ip, address.port)).await,
         Host::Name(name) => name.as_str(),
     };
-    let mut last = io::Error::new(io::ErrorKind::NotFound, format!("the name {name} has no address"));
-    for found in tokio::net::lookup_host((name, address.port)).await?.take(ADDRESSES_PER_NAME_MAX) {
+    let (kind, may) = match reach {
+        Reach::Anywhere => ("address", true),
+        Reach::Internet => ("address on the Internet", false),
+    };
+    let mut last = io::Error::new(io::ErrorKind::NotFound, format!("the name {name} has no {kind}"));
+    let found = tokio::net::lookup_host((name, address.port)).await?;
+    for found in found.filter(|found| may || is_public_ip(found.ip())).take(ADDRESSES_PER_NAME_MAX) {
         match TcpStream::connect(found).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,

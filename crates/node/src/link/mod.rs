@@ -24,6 +24,7 @@ use nightjar_wire::session::Session;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use self::dial::Reach;
 use self::half_open::HalfOpen;
 pub use self::listen::{BindError, Listener};
 pub use self::outbox::{OUTBOX_DATED_MAX, OUTBOX_ITEMS_MAX, OUTBOX_PLAIN_MAX, Outbox};
@@ -211,8 +212,18 @@ impl Links {
     /// Opens a link: [`LinkReport::Opened`] follows, or only [`LinkReport::Closed`]. Ending the outbox before breaks
     /// the dial off. Needs the runtime, and returns at once.
     pub fn dial(&self, link: LinkId, address: Address) -> Outbox {
+        self.dial_within(Reach::Anywhere, link, address)
+    }
+
+    /// The same for an address on the Internet that a stranger told: if it is a name, it is dialled only where it leads
+    /// to the Internet. Whoever owns a name can point it into our own house.
+    pub fn dial_public(&self, link: LinkId, address: Address) -> Outbox {
+        self.dial_within(Reach::Internet, link, address)
+    }
+
+    fn dial_within(&self, reach: Reach, link: LinkId, address: Address) -> Outbox {
         let (outbox, queue) = outbox::outbox(&self.shared.room);
-        tokio::spawn(dial::dial(Arc::clone(&self.shared), link, address, queue, self.stop.clone()));
+        tokio::spawn(dial::dial(Arc::clone(&self.shared), link, address, reach, queue, self.stop.clone()));
         outbox
     }
 
