@@ -156,6 +156,9 @@ pub enum ListenError {
     /// Too many names.
     #[error("{0} names are listened to, and that is the most: unlisten one that is not needed")]
     TooMany(usize),
+    /// Too many leases.
+    #[error("{0} leases stand, and that is the most: renew a lease by its number, and end those that are not needed")]
+    TooManyLeases(usize),
     /// Too long a lease.
     #[error("a lease of {0} s is not possible: give 1 to {LEASE_S_MAX} seconds and renew it")]
     Lease(u32),

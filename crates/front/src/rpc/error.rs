@@ -138,7 +138,7 @@ impl From<PublishError> for RpcError {
 impl From<ListenError> for RpcError {
     fn from(error: ListenError) -> Self {
         let code = match &error {
-            ListenError::TooMany(_) => Code::TooMany,
+            ListenError::TooMany(_) | ListenError::TooManyLeases(_) => Code::TooMany,
             ListenError::Lease(_) => Code::InvalidParams,
             ListenError::Store(_) => Code::Internal,
             ListenError::Stopping => Code::Stopping,

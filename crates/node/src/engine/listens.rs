@@ -12,6 +12,9 @@ use crate::handle::{ListenEntry, ListenError, ListenTo};
 
 /// Names and targets that are listened to at one time: an IRC user has some dozens.
 pub(super) const LISTENS_MAX: usize = 1024;
+/// Leases that stand at one time, on all names together: the engine looks at each of them at each of its turns. Who
+/// renews has one for a name; who takes a new one each time gets here.
+pub(super) const LEASES_MAX: usize = 1024;
 
 /// What is listened to.
 #[derive(Default)]
@@ -90,6 +93,11 @@ impl Listens {
         until: Mono,
     ) -> Result<(Change, u64), ListenError> {
         let fresh = self.next_lease;
+        let stands = |number| self.entries.get(&key(&to)).is_some_and(|entry| entry.leases.contains_key(&number));
+        let leases: usize = self.entries.values().map(|entry| entry.leases.len()).sum();
+        if leases >= LEASES_MAX && !renewed.is_some_and(stands) {
+            return Err(ListenError::TooManyLeases(leases));
+        }
         let (change, entry) = self.entry(to)?;
         let number = renewed.filter(|number| entry.leases.contains_key(number)).unwrap_or(fresh);
         entry.leases.insert(number, until);
@@ -255,5 +263,21 @@ mod tests {
         }
         assert_eq!(listens.keep(name("#more")), Err(ListenError::TooMany(LISTENS_MAX)));
         assert!(listens.keep(name("#c1")).is_ok(), "it is listened to already");
+    }
+
+    #[test]
+    fn leases_are_bounded_and_those_that_stand_are_renewed() {
+        let mut listens = Listens::default();
+        let (_, first) = listens.lease(name("#demo"), None, Mono(100)).unwrap();
+        for _ in 1..LEASES_MAX {
+            listens.lease(name("#demo"), None, Mono(200)).unwrap();
+        }
+        let refused = Err(ListenError::TooManyLeases(LEASES_MAX));
+        assert_eq!(listens.lease(name("#demo"), None, Mono(200)), refused);
+        assert_eq!(listens.lease(name("#more"), Some(first), Mono(200)), refused);
+        assert_eq!(listens.len(), 1, "nothing is left of what was refused");
+        assert_eq!(listens.lease(name("#demo"), Some(first), Mono(300)).unwrap().1, first);
+        listens.expire(Mono(200));
+        assert!(listens.lease(name("#more"), None, Mono(400)).is_ok(), "the others are over");
     }
 }
