@@ -16,8 +16,8 @@ use nightjar_wire::pascal::frame::{
     operation,
 };
 use nightjar_wire::pascal::{
-    CONTROLS_PER_MINUTE_MAX, ERROR_BYE, Feature, HELLOS_PER_MINUTE_MAX, LITERAL_PAUSE_MS, MESSAGES_PER_MINUTE_MAX,
-    PROBE_MS_MAX, PascalConfig, PascalLimits,
+    CONTROLS_PER_MINUTE_MAX, ERROR_BYE, Feature, HELLOS_PER_MINUTE_MAX, LITERAL_PAUSE_MS, MESSAGE_BYTES_PER_MINUTE_MAX,
+    MESSAGES_PER_MINUTE_MAX, PROBE_MS_MAX, PascalConfig, PascalLimits,
 };
 use nightjar_wire::session::{Session, SessionEvent};
 
@@ -302,11 +302,13 @@ mod a_peer_that_breaks_the_rules {
         let block = autosend(operation::NEW_BLOCK, 0, &[]);
         let hello = request(operation::HELLO, 1, &hello_of(77));
         let text = autosend(operation::MESSAGE, 0, &[1, 0, 0]);
+        let long_text = autosend(operation::MESSAGE, 0, &vec![0; MESSAGE_BYTES_PER_MINUTE_MAX as usize / 2]);
         let cases = [
             (&pending, CONTROLS_PER_MINUTE_MAX),
             (&block, CONTROLS_PER_MINUTE_MAX),
             (&hello, HELLOS_PER_MINUTE_MAX),
             (&text, MESSAGES_PER_MINUTE_MAX),
+            (&long_text, 2),
         ];
         for (bytes, limit) in cases {
             let mut other = Other::daemon();

@@ -33,6 +33,9 @@ pub const CONTROLS_PER_MINUTE_MAX: u32 = 240;
 pub const HELLOS_PER_MINUTE_MAX: u32 = 30;
 /// Texts that a peer may send in a minute, each of which costs us the opening of an envelope: as a daemon has it.
 pub const MESSAGES_PER_MINUTE_MAX: u32 = 20;
+/// Bytes of texts that a peer may send in a minute, also as a daemon has it. Nobody asked for them, and they stand in
+/// the log beside what was listened for.
+pub const MESSAGE_BYTES_PER_MINUTE_MAX: u32 = 20_000;
 /// How long a peer has for the answer to the question whether it knows PIP-0038.
 pub const PROBE_MS_MAX: u64 = 10_000;
 /// Rest behind each frame to a peer that is not known to take records. A daemon bans if a header comes in two parts, as
@@ -79,6 +82,7 @@ pub(super) struct Talk {
     controls: Rate,
     hellos: Rate,
     messages: Rate,
+    message_bytes: Rate,
 }
 
 #[derive(Debug)]
@@ -119,10 +123,14 @@ impl Rate {
     }
 
     fn count(&mut self, now: Mono, limit: u32) -> Result<(), Fault> {
+        self.count_many(now, 1, limit)
+    }
+
+    fn count_many(&mut self, now: Mono, many: u32, limit: u32) -> Result<(), Fault> {
         if now.since(self.since) >= MINUTE_MS {
             *self = Self::new(now);
         }
-        self.count += 1;
+        self.count = self.count.saturating_add(many);
         if self.count > limit { Err(Fault::TooMany) } else { Ok(()) }
     }
 }
@@ -156,6 +164,7 @@ impl Talk {
             controls: Rate::new(now.mono),
             hellos: Rate::new(now.mono),
             messages: Rate::new(now.mono),
+            message_bytes: Rate::new(now.mono),
         };
         if outbound {
             talk.ask_hello(now);

@@ -13,7 +13,8 @@ use super::super::frame::{DATA_BYTES_MAX, HEADER_BYTES, Header, Records, SKIPPED
 use super::super::hello::Hello;
 use super::super::wallet;
 use super::{
-    CONTROLS_PER_MINUTE_MAX, ERROR_BYE, Greeting, HELLOS_PER_MINUTE_MAX, MESSAGES_PER_MINUTE_MAX, Stage, Talk,
+    CONTROLS_PER_MINUTE_MAX, ERROR_BYE, Greeting, HELLOS_PER_MINUTE_MAX, MESSAGE_BYTES_PER_MINUTE_MAX,
+    MESSAGES_PER_MINUTE_MAX, Stage, Talk,
 };
 use crate::body::{Body, write_str};
 use crate::session::SessionEvent;
@@ -225,6 +226,8 @@ impl Talk {
 
     fn take_message(&mut self, now: Now, data: &[u8]) -> Result<(), Fault> {
         self.messages.count(now.mono, MESSAGES_PER_MINUTE_MAX)?;
+        let bytes = u32::try_from(data.len()).map_err(|_| Fault::Oversize)?;
+        self.message_bytes.count_many(now.mono, bytes, MESSAGE_BYTES_PER_MINUTE_MAX)?;
         // It may have been sealed for a key that this address had before: nobody is to blame.
         if matches!(self.stage, Stage::Open)
             && let Some(text) = wallet::open(&self.config.node_key, data)
