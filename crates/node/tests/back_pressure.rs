@@ -81,6 +81,7 @@ async fn a_neighbour_that_reads_slowly_slows_publishers_and_loses_nothing() {
     let different = tokio::time::timeout(PATIENCE, read(&mut slow, BATCHES * BATCH)).await.expect("all comes");
     assert_eq!(different, BATCHES * BATCH);
     publishing.await.unwrap();
+    node.until(|status| status.counters.published == (BATCHES * BATCH) as u64).await;
     assert_eq!(node.handle().status().counters.congested, 0);
 }
 

@@ -65,6 +65,8 @@ async fn a_plain_copy_of_a_dated_record_shadows_it_neither_before_nor_after() {
         assert_eq!(node.texts(4).await, ["poison before", "first", "second", "last"]);
     }
     near.until(|status| status.counters.forged == 2 && status.counters.repeats == 1).await;
+    // All four came, so that what stands beside them is as new.
+    far.until(|status| status.counters.delivered == 4).await;
     assert_eq!(far.handle().status().counters.forged, 0, "forgeries went no further");
 }
 
@@ -92,6 +94,7 @@ async fn records_out_of_their_time_go_nowhere() {
     assert_eq!(far.texts(1).await, ["in time"]);
     assert_eq!(near.texts(1).await, ["in time"]);
     near.until(|status| status.counters.expired == 4).await;
+    far.until(|status| status.counters.received > 0).await;
     assert_eq!(far.handle().status().counters.received, 1);
     assert_eq!(near.handle().status().connections.len(), 2, "nobody is let go for so few");
 }
