@@ -25,7 +25,7 @@ pub(crate) async fn run(rate: u64, seconds: u64) -> Result<(), Failed> {
         ticks.tick().await;
         one.handle().publish(draft(nanoseconds(origin))).await?;
     }
-    let mut ms = timeout(PATIENCE, reader).await???;
+    let mut ms: Vec<_> = timeout(PATIENCE, reader).await???.into_iter().map(|(_, ms)| ms).collect();
     ms.sort_by(f64::total_cmp);
     print(
         "line of three",
@@ -45,23 +45,24 @@ pub(crate) fn nanoseconds(origin: Instant) -> u64 {
     u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// How many milliseconds each record took until it could be read from the log.
+/// When each record was made, and how many milliseconds it took until it could be read from the log.
 pub(crate) async fn arrivals(
     handle: nightjar_node::handle::Handle,
     origin: Instant,
     records: u64,
-) -> Result<Vec<f64>, Failed> {
-    let mut ms = Vec::new();
+) -> Result<Vec<(u64, f64)>, Failed> {
+    let mut came = Vec::new();
     let mut since = 0;
-    while (ms.len() as u64) < records {
+    while (came.len() as u64) < records {
         let page = handle.messages(since, 1000, &Filter::default(), PATIENCE).await?;
         let now = nanoseconds(origin);
         since = page.next;
         for message in page.messages {
             if let Content::Record(record) = &message.content {
-                ms.push(now.saturating_sub(made_ns(record)) as f64 / 1e6);
+                let made = made_ns(record);
+                came.push((made, now.saturating_sub(made) as f64 / 1e6));
             }
         }
     }
-    Ok(ms)
+    Ok(came)
 }

@@ -63,7 +63,8 @@ impl Fault {
         }
     }
 
-    /// What it costs the peer: with 100 points the address is left alone for a while, or, for [`Fault::Expired`], the link ends.
+    /// What it costs the peer. With 100 points the address is left alone for a while; for [`Fault::Expired`] alone only the
+    /// link ends.
     pub const fn cost(self) -> u32 {
         match self {
             Self::Framing | Self::Oversize | Self::Malformed | Self::WrongNetwork => 100,

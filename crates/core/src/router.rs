@@ -63,8 +63,8 @@ pub struct RouterConfig {
 }
 
 impl RouterConfig {
-    /// The defaults for a node of this key: 8 links out, 24 in. With the default budgets a link costs at most some
-    /// 50 KB/s each way (`docs/decisions/links.md`).
+    /// The defaults for a node of this key: 8 links out, 24 in. With the default budgets a link carries at most
+    /// some 89 KB/s, both ways together (`docs/decisions/links.md`).
     pub fn new(node_key: NodeKey) -> Self {
         Self {
             node_key,
@@ -190,6 +190,11 @@ impl Router {
     /// How many addresses are known.
     pub fn addresses_len(&self) -> usize {
         self.book.len()
+    }
+
+    /// The address that a link was dialled by, until the link is gone.
+    pub fn dialled(&self, link: LinkId) -> Option<&Address> {
+        self.book.dialled_by(link)
     }
 
     /// Whether this address was given by the user.

@@ -354,7 +354,7 @@ fn check_format(path: &Path) -> Result<(), DataDirError> {
                 Some(_) | None => Err(DataDirError::File {
                     what: "file",
                     path: file,
-                    problem: format!("a number from 1 to {FORMAT} is wanted: choose another data_dir"),
+                    problem: "the number of a format is wanted: choose another data_dir".to_owned(),
                 }),
             }
         }

@@ -163,7 +163,7 @@ pub enum ListenError {
     #[error("a lease of {0} s is not possible: give 1 to {LEASE_S_MAX} seconds and renew it")]
     Lease(u32),
     /// It could not be written down.
-    #[error("{0}")]
+    #[error("it is listened to until this node ends, but not over a restart: {0}")]
     Store(String),
     /// The node ends.
     #[error("the node is shutting down: start it again")]

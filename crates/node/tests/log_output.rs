@@ -79,6 +79,12 @@ async fn neither_names_nor_texts_nor_secrets_stand_in_the_log() {
     one.handle().send_wallet(daemon.address(), "burntoast to a wallet".to_owned()).await.unwrap();
     one.messages(2).await;
 
+    // A peer that is not there: bound, and not listening.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind(own).unwrap();
+    let address = nobody.local_addr().unwrap();
+    one.handle().add_peer(Address::new(LinkKind::Tls, address.ip(), address.port())).await;
+
     // Peers that do wrong, records that are not taken, a clock that steps, an MD5 copy, an end.
     let listen = two.handle().about().listen;
     let mut raw = Raw::connect(9, TcpStream::connect(listen).await.unwrap()).await;
@@ -107,7 +113,7 @@ async fn neither_names_nor_texts_nor_secrets_stand_in_the_log() {
     assert!(DataDir::open(&temp.path().join("data")).is_ok());
 
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    for said in ["a link is open", "the clock of this machine was set", "is left aside"] {
+    for said in ["a link is open", "a peer is not reached", "the clock of this machine was set", "is left aside"] {
         assert!(log.contains(said), "{said:?} is missing in\n{log}");
     }
     for unwanted in unwanted {

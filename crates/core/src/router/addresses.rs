@@ -118,19 +118,17 @@ impl AddressBook {
     }
 
     /// Addresses of Nightjar nodes that answered not long ago.
-    pub(super) fn reached(&self) -> impl Iterator<Item = Address> {
+    pub(super) fn reached(&self, now: Wall) -> impl Iterator<Item = Address> {
         let newest = self.entries.values().map(|entry| entry.known.reached).max().unwrap_or(0);
-        self.entries
-            .values()
-            .filter(move |entry| {
-                let known = &entry.known;
-                known.address.kind == LinkKind::Tls
-                    && known.reached > 0
-                    && known.reached.saturating_add(TELL_REACHED_S) >= newest
-                    && known.failures == 0
-                    && known.banned_until == 0
-            })
-            .map(|entry| entry.known.address.clone())
+        let known = self.entries.values().map(|entry| &entry.known);
+        let good = known.filter(move |known| {
+            known.address.kind == LinkKind::Tls
+                && known.reached > 0
+                && known.reached.saturating_add(TELL_REACHED_S) >= newest
+                && known.failures == 0
+                && known.banned_until <= now.unix_s()
+        });
+        good.map(|known| known.address.clone())
     }
 
     /// A place for one more address: one that was never reached makes room.
@@ -259,26 +257,18 @@ impl Router {
             (LinkKind::Pascal, Closed::NotReached(_)) | (LinkKind::Tls, _) => RETRY_MS_FIRST,
             (LinkKind::Pascal, _) => RETRY_PASCAL_MS_FIRST,
         };
+        if *why != Closed::ByUs {
+            known.reason = why.to_string();
+        }
         match why {
-            Closed::ByUs => {}
-            Closed::NotReached(reason) | Closed::Broken(reason) => known.reason.clone_from(reason),
-            Closed::Fault(Fault::Myself) => {
-                known.banned_until = u32::MAX;
-                known.reason = "it is this node itself".to_owned();
+            Closed::Fault(Fault::Myself) => known.banned_until = u32::MAX,
+            Closed::ByPeer { code: Some(ByeCode::Full | ByeCode::Duplicate), .. } => {
+                first_ms = first_ms.max(RETRY_REFUSED_MS);
             }
-            Closed::Fault(fault) => known.reason = format!("it {fault}"),
-            Closed::ByPeer { code, text } => {
-                known.reason = match code {
-                    Some(code) if text.is_empty() => format!("it ended the link: {code}"),
-                    Some(code) => format!("it ended the link: {code}: {text}"),
-                    None => "it ended the link".to_owned(),
-                };
-                match code {
-                    Some(ByeCode::Full | ByeCode::Duplicate) => first_ms = first_ms.max(RETRY_REFUSED_MS),
-                    Some(ByeCode::Banned) => known.banned_until = now.wall.unix_s().saturating_add(super::BAN_S),
-                    Some(_) | None => {}
-                }
+            Closed::ByPeer { code: Some(ByeCode::Banned), .. } => {
+                known.banned_until = now.wall.unix_s().saturating_add(super::BAN_S);
             }
+            Closed::ByPeer { .. } | Closed::ByUs | Closed::NotReached(_) | Closed::Broken(_) | Closed::Fault(_) => {}
         }
         let known = known.clone();
         let keep = entry.source == AddressSource::User || known.reached > 0 || known.failures < FAILURES_MAX;

@@ -131,6 +131,20 @@ pub enum Closed {
     ByUs,
 }
 
+impl std::fmt::Display for Closed {
+    /// What a person is told of it, behind the name of the peer.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotReached(reason) | Self::Broken(reason) => f.write_str(reason),
+            Self::ByPeer { code: None, .. } => f.write_str("it ended the link"),
+            Self::ByPeer { code: Some(code), text } if text.is_empty() => write!(f, "it ended the link: {code}"),
+            Self::ByPeer { code: Some(code), text } => write!(f, "it ended the link: {code}: {text}"),
+            Self::Fault(fault) => write!(f, "it {fault}"),
+            Self::ByUs => f.write_str("ended by this node"),
+        }
+    }
+}
+
 /// Where an address comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AddressSource {

@@ -316,7 +316,7 @@ impl Router {
             return;
         }
         if fault == Fault::Expired {
-            // Its clock may have been set wrong since it said hello, and be set right again soon: it goes, and may come back.
+            // Its clock may have been set wrong since it said hello, and be set right again soon: it may come back.
             return self.end(id, ByeCode::Fault, &format!("this peer {fault}"));
         }
         let address = link.dialled.clone().unwrap_or_else(|| link.peer.address.clone());
@@ -411,7 +411,7 @@ impl Router {
             let known = link.peer.kind == LinkKind::Tls && link.is_inbound() && port > 0;
             known.then(|| Address { kind: LinkKind::Tls, host: link.peer.address.host.clone(), port })
         });
-        let mut peers: Vec<_> = self.book.reached().chain(listening).collect();
+        let mut peers: Vec<_> = self.book.reached(self.now.wall).chain(listening).collect();
         peers.sort_unstable();
         peers.dedup();
         peers.retain(|address| address.is_public() || !asker.is_public());

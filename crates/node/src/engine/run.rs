@@ -229,7 +229,13 @@ impl Engine {
     }
 
     fn closed(&mut self, now: Now, link: LinkId, why: Closed) {
-        tracing::debug!(%link, ?why, "a link is gone");
+        if self.peer(link).is_some() {
+            tracing::info!(%link, %why, "a link is gone");
+        } else if let Some(peer) = self.router.dialled(link).filter(|address| self.router.is_users(address)) {
+            tracing::info!(%peer, %why, "a peer is not reached: it is dialled again later");
+        } else {
+            tracing::debug!(%link, %why, "a dial came to nothing");
+        }
         if let Some(place) = self.outboxes.get_mut(link.slot())
             && place.as_ref().is_some_and(|(id, _)| *id == link)
         {
