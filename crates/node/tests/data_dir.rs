@@ -119,7 +119,7 @@ fn a_later_format_is_refused() {
     for broken in ["", "0", "-1", "one", "99999999999", "1 2"] {
         std::fs::write(path.join("format"), broken).unwrap();
         let error = DataDir::open(&path).unwrap_err().to_string();
-        assert!(error.contains("a number from 1 to 1 is wanted"), "{error}");
+        assert!(error.contains("the number of a format is wanted"), "{error}");
     }
 }
 
