@@ -182,7 +182,8 @@ impl Router {
         self.book.known()
     }
 
-    /// Addresses that are left alone now, and peers of which no address is known that are.
+    /// Who is left alone now, until when (`banned_until`) and why: who was banned, and addresses of the user's that were
+    /// not reached.
     pub fn banned(&self) -> Vec<KnownAddress> {
         self.banned_now()
     }

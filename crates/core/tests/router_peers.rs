@@ -118,6 +118,10 @@ fn the_users_peers_are_dialled_at_once_and_again_more_and_more_seldom() {
     assert!(waits[13] >= RETRY_MS_LAST * 3 / 4 && waits[13] <= RETRY_MS_LAST * 5 / 4 + 1, "{waits:?}");
     let known = bench.router.known_addresses();
     assert_eq!((known[0].failures, known[0].reason.as_str()), (14, "connection refused"));
+    bench.disconnect(link, Closed::NotReached("connection refused".into()));
+    let left_alone = bench.router.banned();
+    assert_eq!((left_alone.len(), left_alone[0].reason.as_str()), (1, "connection refused"));
+    assert!(left_alone[0].banned_until > bench.now().wall.unix_s(), "it says when it is dialled again");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::address::{Address, Host, LinkKind, NetworkGroup};
 use crate::fault::Fault;
 use crate::item::ByeCode;
 use crate::link::{LinkId, NodeKey};
-use crate::time::{Mono, Wall};
+use crate::time::{Mono, Now, Wall};
 
 /// Addresses that are kept. A thousand are enough to find eight that answer.
 pub const ADDRESSES_MAX: usize = 1024;
@@ -88,11 +88,21 @@ impl AddressBook {
         self.bans.get(&address.host).filter(|known| known.banned_until > now.unix_s())
     }
 
-    pub(super) fn banned(&self, now: Wall) -> Vec<KnownAddress> {
-        let is_banned = |known: &&KnownAddress| known.banned_until > now.unix_s();
-        let entries = self.entries.values().map(|entry| &entry.known).filter(is_banned);
-        let hosts = self.bans.values().filter(is_banned).filter(|known| !self.entries.contains_key(&known.address));
-        entries.chain(hosts).cloned().collect()
+    /// Who is left alone for a while: banned, or given by the user and not reached. `banned_until` says until when.
+    pub(super) fn banned(&self, now: Now, linked: &[NodeKey]) -> Vec<KnownAddress> {
+        let now_s = now.wall.unix_s();
+        let until = |entry: &Entry| {
+            let wait_s = u32::try_from(entry.next_try.since(now.mono) / 1000).unwrap_or(u32::MAX);
+            entry.known.banned_until.max(now_s.saturating_add(wait_s))
+        };
+        let not_reached = |entry: &Entry| {
+            let has_link = entry.link.is_some() || entry.node_key.is_some_and(|key| linked.contains(&key));
+            entry.source == AddressSource::User && !has_link && !entry.known.reason.is_empty()
+        };
+        let entries = self.entries.values().filter(|entry| entry.known.banned_until > now_s || not_reached(entry));
+        let entries = entries.map(|entry| KnownAddress { banned_until: until(entry), ..entry.known.clone() });
+        let hosts = self.bans.values().filter(|known| known.banned_until > now_s);
+        entries.chain(hosts.filter(|known| !self.entries.contains_key(&known.address)).cloned()).collect()
     }
 
     pub(super) fn ban(&mut self, address: &Address, until: u32, reason: &str, bans_max: usize) {
@@ -320,12 +330,7 @@ impl Router {
 
     fn dialable(&self, from: impl Fn(AddressSource) -> bool) -> Vec<Address> {
         let now = self.now;
-        let linked: Vec<_> = self
-            .links
-            .open()
-            .filter(|link| link.peer.kind == LinkKind::Tls)
-            .filter_map(|link| link.peer.node_key)
-            .collect();
+        let linked = self.links.tls_keys();
         let due = |entry: &&Entry| {
             from(entry.source)
                 && entry.link.is_none()

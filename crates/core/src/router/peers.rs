@@ -193,6 +193,11 @@ impl Links {
         counts
     }
 
+    /// The nodes to which a TLS link is open.
+    pub(super) fn tls_keys(&self) -> Vec<NodeKey> {
+        self.open().filter(|link| link.peer.kind == LinkKind::Tls).filter_map(|link| link.peer.node_key).collect()
+    }
+
     fn tls_link_to(&self, key: NodeKey, but: Option<LinkId>) -> Option<&Link> {
         self.open().find(|link| {
             link.peer.kind == LinkKind::Tls && link.peer.node_key == Some(key) && Some(link.id) != but && !link.ending
@@ -421,6 +426,6 @@ impl Router {
     }
 
     pub(super) fn banned_now(&self) -> Vec<KnownAddress> {
-        self.book.banned(self.now.wall)
+        self.book.banned(self.now, &self.links.tls_keys())
     }
 }

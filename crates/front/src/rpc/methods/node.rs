@@ -48,7 +48,7 @@ pub(crate) const STATUS: Method<Handle> = Method {
         field("counters.by_class.worked", "integer", "Dated records with 20 bits of work."),
         field("counters.by_class.dated", "integer", "Other dated records."),
         field("counters.by_class.plain", "integer", "Plain records."),
-        field("banned", "array", "Peers that are left alone."),
+        field("banned", "array", "Addresses that are left alone for a while: banned, or of yours and not reached."),
         field("banned[].addr", "text", "The address."),
         field("banned[].until", "integer", "Until when, Unix seconds."),
         field("banned[].reason", "text", "Why."),
