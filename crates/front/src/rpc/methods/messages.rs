@@ -70,7 +70,7 @@ pub(crate) const SEND: Method<Handle> = Method {
 
 pub(crate) const GET: Method<Handle> = Method {
     name: "getmessages",
-    summary: "Messages that came for what is listened to, and those sent at this node, oldest first.",
+    summary: "Messages to what is listened to, those sent at this node (`own`) among them, oldest first.",
     notes: "To lose nothing, call it again with `since` = the last `next`. When `first` is greater than `since` + 1, messages in between were \
             dropped because the log is full. With `wait_s` the call waits for a message when there is none yet; the calls of one \
             HTTP request wait 60 s together at the most. An answer may hold fewer messages than `limit` although there are more.\n\n\

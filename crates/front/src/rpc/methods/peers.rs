@@ -37,7 +37,7 @@ pub(crate) const CONNECTIONS: Method<Handle> = Method {
         field("[].fault_points", "integer", "Points of the peer's faults, falling by one a second."),
     ],
     example: "{}",
-    example_result: r#"[{"link":3,"addr":"192.0.2.7:4038","kind":"tls","outbound":true,"node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen_port":4038,"agent":"nightjar/0.1.0","carries":"records","clock_ahead_s":0,"open_s":240,"received":900,"first":400,"repeats":500,"sent":450,"congested":0,"fault_points":0}]"#,
+    example_result: r#"[{"link":3,"addr":"192.0.2.7:4038","kind":"tls","outbound":true,"node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen_port":4038,"agent":"Nightjar/0.1.0","carries":"records","clock_ahead_s":0,"open_s":240,"received":900,"first":400,"repeats":500,"sent":450,"congested":0,"fault_points":0}]"#,
     run: |call, arguments| Box::pin(connections(call, arguments)),
 };
 
