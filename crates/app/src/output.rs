@@ -96,6 +96,11 @@ pub(crate) fn binary(hex: &str) -> String {
     format!("[{bytes} {}] {hex}", if bytes == 1 { "byte" } else { "bytes" })
 }
 
+/// A number of things, by their right name.
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// Colours, if anybody wants them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {

@@ -57,7 +57,7 @@ pub enum NameError {
         right: String,
     },
     /// Too short or too long for a nick.
-    #[error("nick {typed:?} has {have} characters: a nick has 3 to 32")]
+    #[error("nick {typed:?} has {have} character{}: a nick has 3 to 32", if *have == 1 { "" } else { "s" })]
     NickLength {
         /// What was typed.
         typed: String,

@@ -77,7 +77,7 @@ fn page(result: Value, paint: Paint) -> Result<String, Failure> {
     };
     let forgotten = match counters.seen_evicted {
         0 => String::new(),
-        evicted => format!("; {evicted} forgotten before their time: seen_bytes is too small for this network"),
+        evicted => format!("; {evicted} forgotten before their time: seen_mib is too small for this network"),
     };
     let mut text = output::facts(
         &[
@@ -87,8 +87,15 @@ fn page(result: Value, paint: Paint) -> Result<String, Failure> {
             ("listens on", status.listen),
             ("data dir", status.data_dir),
             ("running for", output::duration(status.uptime_s)),
-            ("peers", format!("{} connected, {} addresses known", status.connections, status.addresses_known)),
-            ("listening", format!("{} names and targets", status.listens)),
+            (
+                "peers",
+                format!(
+                    "{} connected, {} known",
+                    status.connections,
+                    output::count(status.addresses_known, "address", "addresses")
+                ),
+            ),
+            ("listening", output::count(status.listens, "name or target", "names and targets")),
             ("log", stored),
             ("budgets", budgets),
             (
@@ -149,6 +156,7 @@ mod tests {
         let text = page(status(), Paint::stdout()).unwrap();
         assert!(text.lines().count() < 20, "{text}");
         assert!(text.contains("1 h 1 min") && text.contains("last seq 12") && !text.contains("LEFT ALONE"));
+        assert!(text.contains("2 connected, 5 addresses known\n") && text.contains("1 name or target\n"), "{text}");
     }
 
     #[test]
@@ -156,9 +164,11 @@ mod tests {
         let mut status = status();
         *status.get_mut("not_stored").unwrap() = json!(7);
         *status.get_mut("budgets").unwrap() = json!("off");
+        *status.get_mut("counters").unwrap().get_mut("seen_evicted").unwrap() = json!(3);
         *status.get_mut("banned").unwrap() = json!([{"addr": "192.0.2.1:4038", "until": 86_400, "reason": "too fast"}]);
         let text = page(status, Paint::stdout()).unwrap();
         assert!(text.contains("7 messages could not be stored") && text.contains("for benchmarks only"));
+        assert!(text.contains("3 forgotten before their time: seen_mib is too small"), "{text}");
         assert!(text.contains("192.0.2.1:4038  1970-01-02T00:00:00Z  too fast"));
     }
 }
