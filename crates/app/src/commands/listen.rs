@@ -29,6 +29,7 @@ const RELEASE_MS_MAX: u64 = 2_000;
 
 const HELP: &str = "\
 NAME is a channel (#pascalcoin), a nick (nightraven or @nightraven) or an account (1234 or 1234-44).
+Quote a channel, because # begins a comment in a shell.
 Each line has the time (UTC), the name and the text. Data that is no text is shown in hex; characters that could
 change the terminal, or hide, are shown as escapes like \\u{202e}. With --json each line is a message as
 `getmessages` gives it.
@@ -50,7 +51,7 @@ pub(super) struct Args {
     json: bool,
 
     /// Begin behind this place in the node's log; 0 = with all it has [default: now]
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", allow_negative_numbers = true)]
     since: Option<u64>,
 }
 

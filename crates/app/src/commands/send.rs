@@ -18,6 +18,7 @@ const STDIN_BYTES_MAX: u64 = 64 * 1024;
 
 const HELP: &str = "\
 NAME is a channel (#pascalcoin), a nick (nightraven or @nightraven) or an account (1234 or 1234-44).
+Quote a channel, because # begins a comment in a shell, and a text of more than one word.
 A text that begins with - stands behind --: nightjar send '#a' -- '-1'
 
 Examples:
@@ -46,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "lifetime")]
     plain: bool,
 
-    #[arg(long, value_name = "SECONDS", value_parser = lifetime(), help = lifetime_help())]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = lifetime(), help = lifetime_help())]
     lifetime: Option<u32>,
 
     /// Print the result of `sendmessage` as JSON
