@@ -107,6 +107,9 @@ impl Cli {
                 let call = args.call()?;
                 on_runtime(rpc::run(client()?, call))
             }
+            Command::Demo(_) if data_dir.is_some() => {
+                Err(Failure::usage("the demonstration has directories of its own: leave --data-dir out"))
+            }
             Command::Demo(args) => on_runtime(demo::run(args)),
         }
     }
