@@ -14,8 +14,8 @@ A flag goes before the environment, the environment before DATA_DIR/nightjar.tom
 is printed can stand in nightjar.toml as it is.
 
 Examples:
-  nightjar config
-  nightjar config --sample > ~/.local/share/nightjar/nightjar.toml";
+  nightjar config                               shows what `nightjar run` would use
+  nightjar config --sample > nightjar.toml      to be edited and put into the data directory";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
