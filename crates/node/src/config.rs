@@ -95,8 +95,8 @@ pub enum Origin {
 pub struct Shown {
     /// Its name.
     pub name: &'static str,
-    /// Its value as it would be written in the file; empty when it is not set.
-    pub value: String,
+    /// Its value in the form that the file has for it; `None` when it is not set.
+    pub value: Option<Value>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -243,7 +243,7 @@ impl Raw {
     /// What is meant, and every setting for `nightjar config`.
     pub fn check(self) -> Result<(Checked, Vec<Shown>), ConfigError> {
         let (data_dir, origin) = self.data_dir()?;
-        let value = Value::Path(data_dir.clone()).to_string();
+        let value = Some(Value::Path(data_dir.clone()));
         let mut reader = Reader { raw: self, shown: vec![Shown { name: Key::DataDir.name(), value, origin }] };
         if reader.raw.typed.contains_key(&Key::Socks5) {
             // Who connects to us would see where we are, which is what a proxy is to hide.
@@ -341,12 +341,12 @@ impl Reader {
             Some(Typed { value, origin: Origin::Default })
         });
         let Some(Typed { value, origin }) = typed else {
-            self.shown.push(Shown { name, value: String::new(), origin: Origin::Default });
+            self.shown.push(Shown { name, value: None, origin: Origin::Default });
             return Ok(None);
         };
         match meant(&value, wants) {
             Ok(meant) => {
-                self.shown.push(Shown { name, value: value.to_string(), origin });
+                self.shown.push(Shown { name, value: Some(value.in_form_of(wants)), origin });
                 Ok(Some(meant))
             }
             Err(problem) => {

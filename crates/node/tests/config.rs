@@ -30,6 +30,11 @@ fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
+/// As it stands in a file; nothing when it is not set.
+fn written(value: Option<&Value>) -> String {
+    value.map(Value::to_string).unwrap_or_default()
+}
+
 fn error_of_variable(name: &str, value: &str) -> String {
     let here = Raw::default().flag(Key::DataDir, PathBuf::from("/nowhere"));
     Config::load(here, variables(&[(name, value)])).unwrap_err().to_string()
@@ -161,8 +166,11 @@ fn flags_go_before_the_environment_the_environment_before_the_file_the_file_befo
     assert_eq!((checked.log.as_str(), checked.seen_bytes, checked.network), ("flag", 2 << 20, Network::Test));
     assert_eq!((checked.connect.len(), checked.discovery), (2, false), "a list is replaced, not joined");
 
-    let shown: Vec<(&str, String, String)> =
-        config.shown.iter().map(|shown| (shown.name, shown.value.clone(), shown.origin.to_string())).collect();
+    let shown: Vec<(&str, String, String)> = config
+        .shown
+        .iter()
+        .map(|shown| (shown.name, written(shown.value.as_ref()), shown.origin.to_string()))
+        .collect();
     let names: Vec<&str> = shown.iter().map(|(name, ..)| *name).collect();
     assert_eq!(names, Key::ALL.map(Key::name), "each is shown once");
     let of = |name: &str| {
@@ -173,7 +181,7 @@ fn flags_go_before_the_environment_the_environment_before_the_file_the_file_befo
     assert_eq!(of("log"), ("\"flag\"", "--log"));
     assert_eq!(of("discovery"), ("false", "--no-discovery"));
     assert_eq!(of("connect"), ("[\"one.example:1\", \"two.example:2\"]", "--connect"));
-    assert_eq!(of("seen_mib"), ("\"2\"", "NIGHTJAR_SEEN_MIB"));
+    assert_eq!(of("seen_mib"), ("2", "NIGHTJAR_SEEN_MIB"), "a number, as the file has it");
     assert_eq!(of("network"), ("\"test\"", format!("{file:?} line 4, column 13").as_str()));
     assert_eq!(of("listen"), ("\"[::]:4038\"", "default"));
     assert_eq!(of("socks5"), ("", "default"));
@@ -443,8 +451,9 @@ proptest! {
             .flag(Key::Log, log)
             .flag(Key::Connect, hosts.iter().map(|host| format!("{host}:1")).collect::<Vec<_>>());
         let (checked, shown) = raw.check().unwrap();
-        let lines = shown.iter().filter(|shown| !shown.value.is_empty() && shown.name != "data_dir");
-        let text: String = lines.map(|shown| format!("{} = {}\n", shown.name, shown.value)).collect();
+        let lines = shown.iter().filter(|shown| shown.value.is_some() && shown.name != "data_dir");
+        let text: String =
+            lines.map(|shown| format!("{} = {}\n", shown.name, written(shown.value.as_ref()))).collect();
         prop_assert_eq!(of_file(&text).unwrap(), checked);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nightjar_node::config::{Config, Origin};
+use nightjar_node::config::{Config, Origin, Value as Setting};
 use serde_json::{Map, Value, json};
 
 use super::settings::{self, Flags};
@@ -43,19 +43,28 @@ pub(super) fn run(args: Args, data_dir: Option<PathBuf>) -> Result<(), Failure> 
 
 fn as_json(config: &Config) -> Value {
     let settings = config.shown.iter().map(|shown| {
-        let value = if shown.value.is_empty() { Value::Null } else { json!(shown.value) };
+        let value = shown.value.as_ref().map_or(Value::Null, value_as_json);
         (shown.name.to_owned(), json!({ "value": value, "from": shown.origin.to_string() }))
     });
     Value::Object(settings.collect::<Map<_, _>>())
 }
 
+fn value_as_json(value: &Setting) -> Value {
+    match value {
+        Setting::Text(text) => json!(text),
+        Setting::Number(number) => json!(number),
+        Setting::Bool(value) => json!(value),
+        Setting::List(list) => json!(list),
+        Setting::Path(path) => json!(path.to_string_lossy()),
+    }
+}
+
 fn as_toml(config: &Config, paint: Paint) -> String {
     let settings = config.shown.iter().map(|shown| {
         // What is not set has no value in TOML, and the data directory is known before its file is read.
-        let unset = shown.value.is_empty();
-        let comment = if unset || shown.name == "data_dir" { "# " } else { "" };
-        let value = if unset { "not set" } else { &shown.value };
-        (format!("{comment}{} = {}", shown.name, visible(value)), &shown.origin)
+        let comment = if shown.value.is_none() || shown.name == "data_dir" { "# " } else { "" };
+        let value = shown.value.as_ref().map_or_else(|| "not set".to_owned(), Setting::to_string);
+        (format!("{comment}{} = {}", shown.name, visible(&value)), &shown.origin)
     });
     let settings: Vec<_> = settings.collect();
     let width = settings.iter().map(|(setting, _)| setting.chars().count()).max().unwrap_or(0);
@@ -80,7 +89,11 @@ mod tests {
     fn config() -> Config {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("nightjar.toml"), "network = \"test\"\n").unwrap();
-        let environment = [("NIGHTJAR_DATA_DIR".into(), dir.path().into()), ("NIGHTJAR_LOG".into(), "debug".into())];
+        let environment = [
+            ("NIGHTJAR_DATA_DIR".into(), dir.path().into()),
+            ("NIGHTJAR_LOG".into(), "debug".into()),
+            ("NIGHTJAR_CONNECT".into(), "a.example:1".into()),
+        ];
         Config::load(Raw::default(), environment).unwrap()
     }
 
@@ -101,7 +114,9 @@ mod tests {
         let settings = as_json(&config);
         assert_eq!(settings.as_object().unwrap().len(), config.shown.len());
         let of = |name: &str| settings.get(name).unwrap().clone();
-        assert_eq!(of("log"), json!({ "value": "\"debug\"", "from": "NIGHTJAR_LOG" }));
+        assert_eq!(of("log"), json!({ "value": "debug", "from": "NIGHTJAR_LOG" }));
+        assert_eq!(of("seen_mib"), json!({ "value": 64, "from": "default" }));
+        assert_eq!(of("connect"), json!({ "value": ["a.example:1"], "from": "NIGHTJAR_CONNECT" }));
         assert_eq!(of("socks5"), json!({ "value": null, "from": "default" }));
     }
 }

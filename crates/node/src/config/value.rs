@@ -181,6 +181,27 @@ impl Value {
         }
     }
 
+    /// The same in the form that a file has for it: a variable has only texts.
+    pub(super) fn in_form_of(self, wants: Wants) -> Self {
+        let meant = match wants {
+            Wants::Number { .. } => {
+                self.number(wants).ok().and_then(|number| i64::try_from(number).ok()).map(Self::Number)
+            }
+            Wants::Bool => self.truth(wants).ok().map(Self::Bool),
+            Wants::Addresses => {
+                let texts = |list: Vec<Address>| list.iter().map(Address::to_string).collect();
+                self.addresses(wants).ok().map(|list| Self::List(texts(list)))
+            }
+            Wants::Path
+            | Wants::SocketAddress
+            | Wants::LoopbackAddress
+            | Wants::Proxy
+            | Wants::Choice(_)
+            | Wants::Text => None,
+        };
+        meant.unwrap_or(self)
+    }
+
     fn misfit(&self, wants: Wants) -> String {
         match wants {
             // It could be one with a password.
