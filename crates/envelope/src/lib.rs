@@ -2,6 +2,7 @@
 //!
 //! Pure: bytes and keys in, bytes and values out. Time and chance come in; nothing is stored, sent or decided here.
 
+pub mod cbor;
 pub mod key;
 pub mod sign;
 
