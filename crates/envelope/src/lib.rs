@@ -4,6 +4,7 @@
 
 pub mod cbor;
 pub mod key;
+pub mod map;
 pub mod sign;
 
 use nightjar_core::chain::Network;
