@@ -3,8 +3,14 @@
 //! Pure: bytes and keys in, bytes and values out. Time and chance come in; nothing is stored, sent or decided here.
 
 pub mod cbor;
+pub mod compose;
+pub mod form;
+pub mod fragment;
+pub mod id;
 pub mod key;
 pub mod map;
+pub mod open;
+pub mod seal;
 pub mod sign;
 
 use nightjar_core::chain::Network;

@@ -8,6 +8,7 @@
 //! feature `sect283k1`; without it they are reported as unsupported by this build ([`key::Unsupported`]), never as invalid.
 
 pub mod account;
+pub mod aes_form;
 mod curve;
 pub mod ecies;
 pub mod key;
