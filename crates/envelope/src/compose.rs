@@ -39,7 +39,7 @@ pub enum Wrap<'k> {
     Pair {
         /// The pair's key.
         key: &'k PairKey,
-        /// Signed as well by us, so that he can show it to others.
+        /// We, the pair's own key, when it is also signed: then he can show it to others.
         shown: Option<&'k ChatSecret>,
     },
 }
@@ -57,7 +57,10 @@ pub fn compose(place: &Place, wrap: &Wrap<'_>, map: &Map, rng: &mut impl CryptoR
             let inner = inner(shown.then_some(*sender), OuterForm::First);
             direct::seal(sender, recipient, place, inner, rng)
         }
-        Wrap::Pair { key, shown } => key.seal(place, inner(*shown, OuterForm::Pair), rng),
+        Wrap::Pair { key, shown } => {
+            let author = shown.filter(|author| author.public() == *key.own());
+            key.seal(place, inner(author, OuterForm::Pair), rng)
+        }
     }
 }
 

@@ -177,7 +177,11 @@ fn sealed(
     sender: Option<ChatKey>,
     recipient: Option<ChatKey>,
 ) -> Opened {
-    let Some(inner) = Inner::parse(inner) else { return Opened::Unreadable(Unreadable::Short) };
+    let Some(inner) = Inner::parse(inner) else {
+        let why =
+            inner.first().filter(|form| **form != form::SIGNED).copied().map_or(Unreadable::Short, Unreadable::Form);
+        return Opened::Unreadable(why);
+    };
     let (Inner::Anonymous(bytes) | Inner::Signed(.., bytes)) = inner;
     let (map, read) = match Map::read(bytes) {
         Ok(read) => read,
