@@ -1,14 +1,16 @@
-//! Public keys as PascalCoin writes them, raw and in base58, and private keys. Never signs.
+//! Public keys as PascalCoin writes them, raw, in base58 and as compressed points, and private keys. Never signs.
 //!
 //! Reading a key checks its form only. Whether its point lies on the curve is another question ([`PublicKey::check`]), because
 //! nodes may announce and accounts may have keys that are no points, and those must be readable, comparable and shown.
 
 mod base58;
+mod compressed;
 mod private;
 
 use std::fmt;
 
 pub use base58::Base58KeyError;
+pub use compressed::CompressedPointError;
 pub use private::{PrivateKey, PrivateKeyError};
 
 pub use crate::curve::{Curve, Unsupported};
@@ -199,13 +201,13 @@ fn take<'a>(rest: &mut &'a [u8], wanted: usize, part: KeyPart) -> Result<&'a [u8
     Ok(taken)
 }
 
-fn without_leading_zeros(number: &[u8]) -> &[u8] {
+pub(crate) fn without_leading_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     number.split_at(zeros).1
 }
 
 /// The number with as many leading zeros as fill `length`; `None` when it is longer than that without any.
-fn padded(number: &[u8], length: usize) -> Option<Vec<u8>> {
+pub(crate) fn padded(number: &[u8], length: usize) -> Option<Vec<u8>> {
     let number = without_leading_zeros(number);
     let zeros = length.checked_sub(number.len())?;
     let mut padded = Vec::with_capacity(length);

@@ -12,5 +12,6 @@ pub mod aes_form;
 mod curve;
 pub mod ecies;
 pub mod key;
+pub mod signature;
 
 pub use k256::elliptic_curve::rand_core;

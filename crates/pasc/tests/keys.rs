@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Deserialize;
-use support::{scalar, supported, unhex, vectors};
+use support::{order, scalar, supported, unhex, vectors};
 
 #[derive(Deserialize)]
 struct File {
@@ -191,20 +191,6 @@ fn scalars_outside_the_order_are_refused() {
         let padded = PrivateKey::from_scalar(curve, &padded).unwrap();
         assert_eq!(padded.public_key(), one.public_key());
     }
-}
-
-/// The order of the base point (SEC 2, version 2.0); all four are odd.
-fn order(curve: Curve) -> Vec<u8> {
-    unhex(match curve {
-        Curve::Secp256k1 => "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
-        Curve::Secp384r1 => {
-            "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973"
-        }
-        Curve::Secp521r1 => {
-            "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409"
-        }
-        Curve::Sect283k1 => "01ffffffffffffffffffffffffffffffffffe9ae2ed07577265dff7f94451e061e163c61",
-    })
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The binary curve sect283k1 through OpenSSL; no Rust crate has it. Never sees a key format.
 
-use openssl::bn::{BigNum, BigNumContext};
+use openssl::bn::{BigNum, BigNumContext, BigNumRef};
 use openssl::ec::{EcGroup, EcKey, EcPoint, EcPointRef, PointConversionForm};
+use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use zeroize::Zeroizing;
 
-use super::Group;
+use super::{Curve, ENTROPY_BYTES, Group};
 
 pub(super) struct Sect283k1;
 
@@ -31,6 +32,12 @@ impl Group for Sect283k1 {
         Some(to_sec1(&group, &point, PointConversionForm::COMPRESSED))
     }
 
+    fn uncompress(&self, point: &[u8]) -> Option<Vec<u8>> {
+        let group = group();
+        let point = parse_point(&group, point)?;
+        Some(to_sec1(&group, &point, PointConversionForm::UNCOMPRESSED))
+    }
+
     fn agree(&self, scalar: &[u8], point: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let group = group();
         let scalar = Scalar::parse(&group, scalar)?;
@@ -43,6 +50,35 @@ impl Group for Sect283k1 {
         x.remove(0);
         Some(x)
     }
+
+    /// OpenSSL draws the nonce itself, from the scalar, the digest and its own generator; it takes no entropy from elsewhere. Its way
+    /// keeps the time from telling the nonce, which one put together from its big numbers would not.
+    fn sign(&self, scalar: &[u8], digest: &[u8], _: &[u8; ENTROPY_BYTES]) -> Option<(Vec<u8>, Vec<u8>)> {
+        let group = group();
+        let scalar = Scalar::parse(&group, scalar)?;
+        let mut context = context();
+        let mut point = allocated(EcPoint::new(&group));
+        allocated(point.mul_generator2(&group, &scalar.0, &mut context));
+        let key = allocated(EcKey::from_private_components(&group, &scalar.0, &point));
+        let signature = allocated(EcdsaSig::sign(digest, &key));
+        Some((fixed(signature.r()), fixed(signature.s())))
+    }
+
+    fn verify(&self, point: &[u8], digest: &[u8], r: &[u8], s: &[u8]) -> Option<bool> {
+        let group = group();
+        let point = parse_point(&group, point)?;
+        let key = allocated(EcKey::from_public_key(&group, &point));
+        let (r, s) = (allocated(BigNum::from_slice(r)), allocated(BigNum::from_slice(s)));
+        let signature = allocated(EcdsaSig::from_private_components(r, s));
+        // A signature whose sum of points is infinity is an error to OpenSSL, and to us one that does not match.
+        Some(signature.verify(digest, &key).unwrap_or(false))
+    }
+}
+
+/// A number below the order with its leading zeros.
+fn fixed(number: &BigNumRef) -> Vec<u8> {
+    let bytes = i32::try_from(Curve::Sect283k1.field_bytes()).expect("36 fits");
+    allocated(number.to_vec_padded(bytes))
 }
 
 /// A scalar from 1 to the order less one, wiped when dropped.

@@ -5,7 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::{Curve, PublicKey, Unsupported, padded};
-use crate::curve::Group;
+use crate::curve::{ENTROPY_BYTES, Group};
 use crate::rand_core::CryptoRng;
 
 /// A private key of a curve this build can compute with. Wiped from memory when dropped; its debug form shows the curve alone.
@@ -59,6 +59,11 @@ impl PrivateKey {
     /// The public key in compressed SEC1 form.
     pub(crate) fn compressed_point(&self) -> Vec<u8> {
         self.group.compress(&self.point).expect("a private key's public point is a point")
+    }
+
+    /// r and s of an ECDSA signature of the digest, each as long as the curve's field.
+    pub(crate) fn sign(&self, digest: &[u8], entropy: &[u8; ENTROPY_BYTES]) -> (Vec<u8>, Vec<u8>) {
+        self.group.sign(&self.scalar, digest, entropy).expect("a private key's scalar is one of its curve")
     }
 
     /// The x coordinate shared with whoever has the private key of `point`, SEC1; `None` when that is no point of the group.

@@ -32,3 +32,17 @@ pub(crate) fn supported() -> Vec<Curve> {
     assert_eq!(curves.len(), if cfg!(feature = "sect283k1") { 4 } else { 3 });
     curves
 }
+
+/// The order of the base point (SEC 2, version 2.0); all four are odd.
+pub(crate) fn order(curve: Curve) -> Vec<u8> {
+    unhex(match curve {
+        Curve::Secp256k1 => "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
+        Curve::Secp384r1 => {
+            "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973"
+        }
+        Curve::Secp521r1 => {
+            "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409"
+        }
+        Curve::Sect283k1 => "01ffffffffffffffffffffffffffffffffffe9ae2ed07577265dff7f94451e061e163c61",
+    })
+}
