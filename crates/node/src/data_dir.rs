@@ -22,6 +22,7 @@ pub const FORMAT: u32 = 1;
 pub const CONFIG_FILE: &str = "nightjar.toml";
 const DATABASE_FILE: &str = "nightjar.db";
 const FORMAT_FILE: &str = "format";
+const IDENTITIES_FILE: &str = "identities";
 const LOCK_FILE: &str = "lock";
 const NODE_KEY_FILE: &str = "node_key";
 const READY_FILE: &str = "ready.json";
@@ -149,6 +150,11 @@ impl DataDir {
     /// `seen`: the ids that outlive a restart.
     pub fn seen(&self) -> PathBuf {
         self.path.join(SEEN_FILE)
+    }
+
+    /// `identities`: the keys that say who is speaking.
+    pub fn identities(&self) -> PathBuf {
+        self.path.join(IDENTITIES_FILE)
     }
 
     /// The node's key pair, made at the first call (file `node_key`, 0600).

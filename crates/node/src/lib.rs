@@ -6,6 +6,7 @@ pub mod data_dir;
 pub mod engine;
 pub mod foreign;
 pub mod handle;
+pub mod identity;
 pub mod link;
 pub mod message;
 mod private_file;
