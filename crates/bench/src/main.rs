@@ -9,6 +9,7 @@ mod measure;
 mod mesh;
 mod pair;
 mod testbed;
+mod work;
 
 use clap::{Parser, Subcommand};
 
@@ -61,6 +62,15 @@ enum What {
         #[arg(long, default_value_t = 64)]
         mib: usize,
     },
+    /// The search for a proof of work: tries a second of one core, seconds for 20 bits; and the pool of the spare cores.
+    Work {
+        /// Tries of one core.
+        #[arg(long, default_value_t = 20_000_000)]
+        tries: u64,
+        /// Records that the pool finds, one after the other.
+        #[arg(long, default_value_t = 50)]
+        records: u32,
+    },
     /// The other end of `pair`.
     #[command(hide = true)]
     PairEnd {
@@ -81,6 +91,7 @@ async fn main() -> Result<(), measure::Failed> {
         What::Mesh { nodes, rate, seconds } => mesh::run(nodes, rate, seconds).await,
         What::Idle { nodes } => idle::run(nodes).await,
         What::Ids { mib } => ids::run(mib),
+        What::Work { tries, records } => work::run(tries, records).await,
         What::PairEnd { records, budgets } => pair::end(records, budgets).await,
     }
 }

@@ -12,3 +12,4 @@ pub mod message;
 mod private_file;
 pub mod seen_file;
 pub mod store;
+pub mod work;
