@@ -4,6 +4,7 @@
 
 pub mod cbor;
 pub mod compose;
+pub mod delegation;
 pub mod form;
 pub mod fragment;
 pub mod id;
