@@ -10,6 +10,7 @@
 pub mod armour;
 mod error;
 pub mod file;
+pub mod lookalike;
 pub mod passphrase;
 mod which;
 
