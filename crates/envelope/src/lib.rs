@@ -7,6 +7,7 @@ pub mod compose;
 pub mod delegation;
 pub mod form;
 pub mod fragment;
+pub mod hand_over;
 pub mod id;
 pub mod key;
 pub mod map;

@@ -196,8 +196,8 @@ impl Identities {
         })
     }
 
-    /// Ends it, because its key may be in other hands. Its secret stays: what it said last is published again. Revoked
-    /// once, it stays so, since the first time.
+    /// Ends it, because its key may be in other hands. Its secret stays: that its proofs no longer count is
+    /// published again. Revoked once, it stays so, since the first time.
     pub fn revoke(&self, which: &str, now: Wall) -> Result<Identity, ChangeError> {
         self.change_one(which, |identity| {
             identity.revoked = identity.revoked.or(Some(now));
@@ -207,7 +207,7 @@ impl Identities {
     }
 
     /// Ends it in favour of another one of ours, which becomes the default if this was. The message that says so to
-    /// others is made with both secrets.
+    /// others is made with both secrets (`nightjar_envelope::hand_over`).
     pub fn hand_over(&self, which: &str, to: &str, now: Wall) -> Result<Identity, ChangeError> {
         self.change(|contents| {
             let (from, to) = (which::find(&contents.identities, which)?, which::find(&contents.identities, to)?);
