@@ -19,6 +19,8 @@ pub const CUT_BYTES_MAX: usize = PARTS_MAX * CHUNK_BYTES;
 pub const LOOSE_BYTES_MAX: usize = 16 << 20;
 /// What a part costs beside its chunk: its place in the table.
 const PART_BYTES_EXTRA: usize = 160;
+/// What a set costs beside its parts: its tables have room for more than the one small part that a stranger may send of it.
+const SET_BYTES_EXTRA: usize = 800;
 const DOMAIN: &[u8] = b"PIP38 part v1\0";
 const HEAD_BYTES: usize = 1 + 8 + 2 + 2 + 16;
 
@@ -181,9 +183,11 @@ impl Assembly {
         if index == 0 {
             set.head = Some(hash);
         }
+        let tables = if set.parts.is_empty() { SET_BYTES_EXTRA } else { 0 };
+        let bytes = tables + chunk.len() + PART_BYTES_EXTRA;
         set.parts.insert(hash, Loose { index, count, next, chunk: chunk.to_vec() });
-        set.bytes += chunk.len() + PART_BYTES_EXTRA;
-        self.bytes += chunk.len() + PART_BYTES_EXTRA;
+        set.bytes += bytes;
+        self.bytes += bytes;
         if let Some(whole) = set.whole() {
             self.bytes -= set.bytes;
             *set = Set { done: true, bytes: PART_BYTES_EXTRA, ..Set::default() };
@@ -330,6 +334,18 @@ mod tests {
         assert_eq!(last, Some(Joined::Whole(long)));
         assembly.drop_before(u32::MAX);
         assert_eq!(assembly.waiting(), (0, 0));
+    }
+
+    #[test]
+    fn sets_of_one_small_part_are_counted_with_their_tables() {
+        let mut assembly = Assembly::default();
+        for number in 0..50_000u64 {
+            let part = Part { set: number.to_le_bytes(), index: 1, count: 2, next: [0; 16], chunk: &[7] };
+            assembly.take(&PLACE, &part);
+        }
+        let (sets, bytes) = assembly.waiting();
+        assert!(bytes <= LOOSE_BYTES_MAX);
+        assert!(sets <= LOOSE_BYTES_MAX / SET_BYTES_EXTRA, "{sets} sets");
     }
 
     #[test]
