@@ -166,14 +166,13 @@ pub enum DelegationFault {
 }
 
 impl Claim {
-    /// Moves the time of issue on, second by second, until the digest is one that verifiers take: two of nine are not.
+    /// Moves the time of issue on, second by second, until the digest is one that verifiers take: two of nine are not. Where time
+    /// ends, the digest may be one that they refuse.
     pub fn settle(&mut self) -> [u8; 32] {
         loop {
             let digest = self.digest();
-            if is_safe(&digest) {
-                return digest;
-            }
-            self.issued = self.issued.saturating_add(1);
+            let Some(later) = self.issued.checked_add(1).filter(|_| !is_safe(&digest)) else { return digest };
+            self.issued = later;
             if self.scope == Scope::NOTHING {
                 self.until = self.issued.saturating_add(LIFE_S_MAX);
             }

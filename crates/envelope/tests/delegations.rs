@@ -163,6 +163,15 @@ fn a_digest_that_might_name_an_account_is_stepped_over_and_not_taken() {
 }
 
 #[test]
+fn stepping_ends_where_time_does() {
+    let (claim, _) = made(Scope::SPEAK, "");
+    for account in 0..40 {
+        let mut claim = Claim { account, issued: u32::MAX, ..claim.clone() };
+        assert_eq!((claim.settle(), claim.issued), (claim.digest(), u32::MAX));
+    }
+}
+
+#[test]
 fn a_delegation_is_for_the_chat_key_that_carries_it() {
     let (claim, key) = made(Scope::SPEAK, "");
     let delegation = || Delegation::parse(&signed(&claim, &key)).unwrap();
