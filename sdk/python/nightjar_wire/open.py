@@ -149,13 +149,15 @@ def _from(place: Place, outer: int, sender: bytes, inner: bytes) -> Message:
 
 
 def _first(place: Place, body: bytes, meaning: Own) -> Message:
+    reason = "no chat key to open it"
     for secret in meaning.chat:
         try:
             sender, inner = seals.first_open(place, secret, body)
-        except Refused:
+        except Refused as why:
+            reason = str(why)
             continue
         return _from(place, FIRST, sender, inner)
-    raise Refused("sealed for somebody else, or changed")
+    raise Refused(reason)
 
 
 def _in_pair(place: Place, body: bytes, meaning: Pair) -> Message:
@@ -167,10 +169,15 @@ def _in_pair(place: Place, body: bytes, meaning: Pair) -> Message:
 
 
 def _contained(place: Place, body: bytes, ways) -> Message:  # noqa: ANN001
+    reason = "no key or password to open it"
     for open_container, key in ways:
         try:
             text = open_container(key, body[1:]).decode("utf-8", "strict")
-        except (Refused, UnicodeDecodeError):
+        except UnicodeDecodeError:
+            reason = "a text that is not UTF-8"
+            continue
+        except Refused as why:
+            reason = str(why)
             continue
         return Message(maps.id_without_author(place, body), body[0], None, False, None, text)
-    raise Refused("no key or password of ours opens it, or it is no UTF-8")
+    raise Refused(reason)
