@@ -85,8 +85,8 @@ pub enum ContentFault {
     /// Compressed in a way that is not known.
     #[error("the content is compressed in way {0}, which this program does not know")]
     Compression(u64),
-    /// Said to be compressed, and a text.
-    #[error("the content is said to be compressed, but it is a text")]
+    /// Said to be compressed, and a text, or nothing.
+    #[error("the content is said to be compressed, but there are no bytes to inflate")]
     NotBytes,
     /// Not a DEFLATE stream, or not a whole one.
     #[error("the content is compressed, but it is no whole DEFLATE stream")]
@@ -111,11 +111,10 @@ pub(super) fn read<'a>(
     compression: Option<&Value>,
     content_type: Option<ContentType<'_>>,
 ) -> Result<Option<Content<'a>>, ContentFault> {
-    let Some(content) = content else { return Ok(None) };
     match (compression, content) {
-        (None, Value::Text(text)) => Ok(Some(Content::Text(Cow::Borrowed(text)))),
-        (None, Value::Bytes(bytes)) => Ok(Some(Content::Bytes(Cow::Borrowed(bytes)))),
-        (Some(Value::Unsigned(DEFLATE)), Value::Bytes(bytes)) => {
+        (None, Some(Value::Text(text))) => Ok(Some(Content::Text(Cow::Borrowed(text)))),
+        (None, Some(Value::Bytes(bytes))) => Ok(Some(Content::Bytes(Cow::Borrowed(bytes)))),
+        (Some(Value::Unsigned(DEFLATE)), Some(Value::Bytes(bytes))) => {
             let inflated = inflate(bytes)?;
             if !inflates_to_text(content_type) {
                 return Ok(Some(Content::Bytes(Cow::Owned(inflated))));

@@ -208,7 +208,8 @@ fn only_the_content_is_unreadable_when_it_cannot_be_inflated() {
     assert_eq!(content(&[(3, bytes(1)), unknown(0)]), Err(ContentFault::Compression(0)));
     assert_eq!(content(&[(3, text("a")), unknown(2)]), Err(ContentFault::Compression(2)));
     assert_eq!(content(&[(3, text("a")), unknown(1)]), Err(ContentFault::NotBytes));
-    assert_eq!(content(&[unknown(1)]), Ok(None));
+    assert_eq!(content(&[unknown(1)]), Err(ContentFault::NotBytes), "there is none");
+    assert_eq!(content(&[]), Ok(None));
 }
 
 #[test]
