@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parents[2] / "sdk" / "python"))
 from nightjar_wire import account_key, cbor, delegation, fragments, hpke, pascal, seals, sign  # noqa: E402
 from nightjar_wire import map as maps  # noqa: E402
 from nightjar_wire import open as opening  # noqa: E402
+from nightjar_wire.as_json import said  # noqa: E402
 from nightjar_wire.names import target_of  # noqa: E402
 from nightjar_wire.record import Place, write_dated  # noqa: E402
 from nightjar_wire.refused import Refused  # noqa: E402
@@ -92,37 +93,7 @@ def account_keys():
     }
 
 
-# --- what a map says, as JSON ----------------------------------------------------------------------------------
-
-
-def value_of(value):
-    if isinstance(value, bytes):
-        return {"bytes": value.hex()}
-    if isinstance(value, list):
-        return {"array": [value_of(item) for item in value]}
-    if isinstance(value, dict):
-        return {"map": {str(key): value_of(item) for key, item in value.items()}}
-    return value
-
-
-def said(found):
-    entries = found.entries
-    out = {"kind": found.kind, "time_ms": found.time_ms}
-    content = found.content()
-    if content is not None:
-        out["content"] = value_of(content)
-    if found.compressed:
-        out["compressed"] = True
-    for key, name in ((4, "content_type"), (8, "nick")):
-        if key in entries:
-            out[name] = entries[key]
-    for key, name in ((5, "reply_to"), (7, "correlation"), (9, "delegation"), (10, "hand_over")):
-        if key in entries:
-            out[name] = entries[key].hex()
-    unknown = found.unknown()
-    if unknown:
-        out["unknown"] = {str(key): value_of(value) for key, value in unknown.items()}
-    return out
+# --- clear forms -----------------------------------------------------------------------------------------------
 
 
 def clear(what, place, entries, author=None):
