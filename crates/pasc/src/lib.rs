@@ -1,5 +1,5 @@
-//! PascalCoin's own formats as values: account numbers, public keys, ECIES envelopes. Pure: bytes in, bytes out; it never opens
-//! a socket or file, reads a clock or draws a random number that was not handed in.
+//! PascalCoin's own formats as values: account numbers, keys, signatures, ECIES envelopes, wallet files. Pure: bytes in, bytes out;
+//! it never opens a socket or file, reads a clock or draws a random number that was not handed in.
 //!
 //! Source: the behaviour of PascalCoin daemons, written down in `docs/wire/pascalcoin-formats.md`; the tests hold data captured
 //! from one.
@@ -13,5 +13,6 @@ mod curve;
 pub mod ecies;
 pub mod key;
 pub mod signature;
+pub mod wallet_file;
 
 pub use k256::elliptic_curve::rand_core;

@@ -1,4 +1,4 @@
-//! Private keys: made, held and wiped. Never written out: the wallet's key file will be a room of its own.
+//! Private keys: made, held and wiped. Never written out; `wallet_file` reads those of a wallet.
 
 use std::fmt;
 
