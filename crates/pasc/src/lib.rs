@@ -1,4 +1,4 @@
-//! PascalCoin's own formats as values: account numbers, keys, signatures, ECIES envelopes, wallet files. Pure: bytes in, bytes out;
+//! PascalCoin's own formats as values: account numbers, E-PASA, keys, signatures, ECIES envelopes, wallet files. Pure: bytes in, bytes out;
 //! it never opens a socket or file, reads a clock or draws a random number that was not handed in.
 //!
 //! Source: the behaviour of PascalCoin daemons, written down in `docs/wire/pascalcoin-formats.md`; the tests hold data captured
@@ -11,6 +11,7 @@ pub mod account;
 pub mod aes_form;
 mod curve;
 pub mod ecies;
+pub mod epasa;
 pub mod key;
 pub mod signature;
 pub mod wallet_file;
