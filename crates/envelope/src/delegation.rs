@@ -278,9 +278,19 @@ impl Delegation {
         })
     }
 
-    /// When it was issued: of several with one account, point and chat key the last counts.
+    /// Of several with one account, point and chat key the highest counts: the last issued, and at equal times the end.
+    pub fn precedence(&self) -> (u32, bool) {
+        (self.issued, self.scope == Scope::NOTHING)
+    }
+
+    /// When it was issued, Unix seconds.
     pub const fn issued(&self) -> u32 {
         self.issued
+    }
+
+    /// Until when it counts, Unix seconds.
+    pub const fn until(&self) -> u32 {
+        self.until
     }
 
     /// What it allows.

@@ -30,9 +30,11 @@ use crate::clock::Clock;
 use crate::config::Checked;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::handle::{About, Handle, PUBLISHES_MAX, REQUESTS_MAX, Status};
+use crate::identity::{Identities, LoadError};
 use crate::link::{BindError, LinkLimits, LinkOptions, Links, Listener};
+use crate::post::Post;
 use crate::seen_file;
-use crate::store::{OpenError, ReadError, Store};
+use crate::store::{OpenError, ReadError};
 
 /// What the program says it is to peers.
 pub const AGENT: &str = concat!("Nightjar/", env!("CARGO_PKG_VERSION"));
@@ -53,6 +55,9 @@ pub enum StartError {
     /// Something about its data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// Its chat keys.
+    #[error(transparent)]
+    Identities(#[from] LoadError),
     /// Its store.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -70,10 +75,13 @@ pub enum StartError {
 impl Node {
     /// Starts a node on a data directory that the caller holds. When it returns, peers can connect.
     pub async fn start(config: &Checked, dir: &DataDir, clock: Clock) -> Result<Self, StartError> {
-        let store = Store::open(&dir.database(), config.store)?;
+        let mut chance = random()?;
+        let identities = Identities::load(&dir.identities())?;
+        let for_post = ChaCha20Rng::from_seed(chance_seed(&mut chance));
+        let post = Post::open(config.network, &dir.database(), config.store, identities, clock.clone(), for_post)?;
+        let store = post.store().clone();
         let (listens, book) = (store.listens().await?, store.addresses().await?);
         let now = clock.now();
-        let mut chance = random()?;
         // Through a proxy a node is to be another one each time: its key would say where it was before.
         let identity =
             if config.socks5.is_some() { NodeIdentity::from_seed(chance_seed(&mut chance)) } else { dir.identity()? };
@@ -116,6 +124,7 @@ impl Node {
         let (publishes, published) = mpsc::channel(PUBLISHES_MAX);
         let (status, status_seen) = watch::channel(Arc::new(Status::default()));
         let (stop, stopped) = watch::channel(());
+        let keyed = post.targets();
         let engine = Engine::new(Parts {
             router,
             links,
@@ -127,8 +136,11 @@ impl Node {
             status,
             budgets: config.budgets.is_some(),
         });
-        let engine = tokio::spawn(engine.run(Inlets { reports, requests: requested, publishes: published }, stopped));
-        Ok(Self { handle: Handle { requests, publishes, store, status: status_seen, about }, stop, engine })
+        let handle = Handle { requests, publishes, store, post, status: status_seen, about };
+        let engine =
+            tokio::spawn(engine.run(Inlets { reports, requests: requested, publishes: published, keyed }, stopped));
+        tokio::spawn(crate::post::upkeep::run(handle.clone()));
+        Ok(Self { handle, stop, engine })
     }
 
     /// The way in.

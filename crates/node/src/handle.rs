@@ -10,10 +10,11 @@ use nightjar_core::chain::{AccountsAnswer, Network};
 use nightjar_core::item::NoAnswer;
 use nightjar_core::link::NodeKey;
 use nightjar_core::name::TypedName;
-use nightjar_core::record::{LIFETIME_S_MAX, LIFETIME_S_MIN, MakeError, Target};
+use nightjar_core::record::{LIFETIME_S_MAX, LIFETIME_S_MIN, MakeError, Record, Target};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::message::{Draft, Filter, Message, Page, Receipt, Seq};
+use crate::post::Post;
 use crate::store::{ReadError, Store};
 
 /// Requests that wait for the engine; a caller beyond it waits.
@@ -33,6 +34,7 @@ pub struct Handle {
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) publishes: mpsc::Sender<Publish>,
     pub(crate) store: Store,
+    pub(crate) post: Post,
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) about: Arc<About>,
 }
@@ -66,8 +68,24 @@ pub(crate) enum Request {
 /// Drafts to be sent, in a queue of their own: it stands still while no link has room.
 #[derive(Debug)]
 pub(crate) struct Publish {
-    pub(crate) drafts: Vec<Draft>,
+    pub(crate) what: Outgoing,
     pub(crate) reply: oneshot::Sender<Result<Vec<Receipt>, PublishError>>,
+}
+
+/// What is published: the engine makes records of drafts; others made theirs, because something in them covers their date.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Drafts(Vec<Draft>),
+    Records(Vec<Record>),
+}
+
+impl Outgoing {
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::Drafts(drafts) => drafts.len(),
+            Self::Records(records) => records.len(),
+        }
+    }
 }
 
 /// An answer that is still to come.
@@ -214,6 +232,11 @@ impl Handle {
         Arc::clone(&self.status.borrow())
     }
 
+    /// Messages for people: identities, what is joined, who is who.
+    pub const fn post(&self) -> &Post {
+        &self.post
+    }
+
     /// Follows the node's status: changes are seen at most a second late.
     pub fn watch_status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
@@ -230,9 +253,17 @@ impl Handle {
         if drafts.len() > DRAFTS_MAX {
             return Err(PublishError::TooMany(drafts.len()));
         }
+        self.publish_what(Outgoing::Drafts(drafts)).await
+    }
+
+    /// Sends records that are made.
+    pub(crate) async fn publish_records(&self, records: Vec<Record>) -> Result<Vec<Receipt>, PublishError> {
+        self.publish_what(Outgoing::Records(records)).await
+    }
+
+    async fn publish_what(&self, what: Outgoing) -> Result<Vec<Receipt>, PublishError> {
         let (reply, answer) = oneshot::channel();
-        let publish = Publish { drafts, reply };
-        self.publishes.send(publish).await.map_err(|_| PublishError::Stopping)?;
+        self.publishes.send(Publish { what, reply }).await.map_err(|_| PublishError::Stopping)?;
         answer.await.unwrap_or(Err(PublishError::Stopping))
     }
 

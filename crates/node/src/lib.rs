@@ -1,5 +1,6 @@
 //! What does: the one loop, links to peers, store, keys and configuration of a Nightjar node.
 
+pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
@@ -9,6 +10,7 @@ pub mod handle;
 pub mod identity;
 pub mod link;
 pub mod message;
+pub mod post;
 mod private_file;
 pub mod seen_file;
 pub mod store;

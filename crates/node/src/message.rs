@@ -3,6 +3,10 @@
 use nightjar_core::name::TypedName;
 use nightjar_core::record::{MsgId, Record, Target};
 use nightjar_core::time::Wall;
+use nightjar_envelope::id::MessageId;
+use nightjar_envelope::key::ChatKey;
+
+use crate::chain::standing::Standing;
 
 /// The place of a message in this node's own log: counted from 1, gap-free, never used again.
 pub type Seq = u64;
@@ -18,6 +22,8 @@ pub struct NewMessage {
     pub name: Option<String>,
     /// What came.
     pub content: Content,
+    /// What was understood of it; `None` until somebody looked, and of texts of wallets.
+    pub reading: Option<Reading>,
 }
 
 /// What a message is.
@@ -34,6 +40,53 @@ pub enum Content {
     },
 }
 
+/// What was understood of a record, or of all the records that one message was cut into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Where it belongs.
+    pub conversation: String,
+    /// What it has in common with a repeat of itself; `None` when it could not be read.
+    pub id: Option<MessageId>,
+    /// The key that wrote it, when that is certain.
+    pub author: Option<ChatKey>,
+    /// The chat key of this node that it was opened, or written, with.
+    pub own_key: Option<ChatKey>,
+    /// What it says.
+    pub said: Said,
+    /// What was known of the author's account when it came.
+    pub standing: Standing,
+    /// Whether it came from somebody whom the user does not know.
+    pub request: bool,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// The record's body, as it is: no envelope.
+    Raw,
+    /// One map.
+    Map {
+        /// The first byte of the body: how it was wrapped.
+        form: u8,
+        /// The map's bytes.
+        map: Vec<u8>,
+    },
+    /// The text inside one of PascalCoin's own seals.
+    Text {
+        /// The first byte of the body: which seal.
+        form: u8,
+        /// What stood inside.
+        text: String,
+    },
+    /// It could not be read, and why.
+    Unreadable {
+        /// The first byte of the body; `None` when the coding is not known.
+        form: Option<u8>,
+        /// The reason.
+        why: String,
+    },
+}
+
 /// A message in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -47,6 +100,33 @@ pub struct Message {
     pub name: Option<String>,
     /// What came.
     pub content: Content,
+    /// What was understood of it.
+    pub reading: Option<Reading>,
+    /// Who the author is, as far as it is known now.
+    pub speaker: Option<Speaker>,
+}
+
+/// Somebody with a chat key, as far as this node knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Speaker {
+    /// The key.
+    pub key: ChatKey,
+    /// What he calls himself.
+    pub nick: Option<String>,
+    /// When he said so, by his own clock, Unix milliseconds.
+    pub nick_ms: u64,
+    /// The account he says is his.
+    pub account: Option<u32>,
+    /// What the chain says of that.
+    pub standing: Standing,
+    /// Who was asked.
+    pub source: String,
+    /// At which block; 0 = nobody answered.
+    pub block: u32,
+    /// When, in time of this node.
+    pub looked: Wall,
+    /// When something last came from him.
+    pub heard: Wall,
 }
 
 /// One read of the log.
@@ -63,8 +143,11 @@ pub struct Page {
 /// Which messages of the log are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Only those to one of these targets; all when empty. Texts of wallets have no target.
+    /// Only those to one of these targets, or in one of these conversations; all when both are empty. Texts of wallets have
+    /// neither.
     pub targets: Vec<Target>,
+    /// Conversations.
+    pub conversations: Vec<String>,
 }
 
 /// Where a draft is to go.

@@ -37,6 +37,8 @@ async fn what_was_stored_is_read_as_it_came_also_after_a_restart() {
             own: given.own,
             name: given.name.clone(),
             content: given.content.clone(),
+            reading: None,
+            speaker: None,
         };
         assert_eq!(message, &wanted);
     }
@@ -129,10 +131,11 @@ async fn a_filter_gives_its_targets_in_order_and_skips_the_rest_at_once() {
 async fn a_filter_of_too_many_targets_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir, NO_LIMITS);
-    let many = |count: usize| Filter { targets: (0..count).map(|number| target(number as u8)).collect() };
+    let many =
+        |count: usize| Filter { targets: (0..count).map(|number| target(number as u8)).collect(), ..Filter::default() };
     store.messages(0, 1, &many(FILTER_TARGETS_MAX)).await.unwrap();
     let error = store.messages(0, 1, &many(FILTER_TARGETS_MAX + 1)).await.unwrap_err();
-    assert_eq!(error.to_string(), "65 targets in one filter: the most is 64");
+    assert_eq!(error.to_string(), "65 targets and conversations in one filter: the most is 64");
 }
 
 #[tokio::test]

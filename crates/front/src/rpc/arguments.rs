@@ -138,7 +138,7 @@ const NAME_BYTES_MAX: usize = 128;
 /// Longer than any address.
 const ADDRESS_BYTES_MAX: usize = 300;
 
-fn shorter(text: &str, limit: usize) -> Result<(), String> {
+pub(crate) fn shorter(text: &str, limit: usize) -> Result<(), String> {
     if text.len() > limit {
         return Err(format!("{} bytes are given, and nothing that is wanted here has more than {limit}", text.len()));
     }

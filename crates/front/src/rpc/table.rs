@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::arguments::{Arguments, Param};
 use super::error::{Code, RpcError};
 use super::message::Answer;
-use super::methods::{account, listen, messages, node, peers, wallet};
+use super::methods::{account, identity, listen, messages, node, peers, people, wallet};
 
 /// Every method, in the order of the reference page.
 pub static METHODS: &[Method<Handle>] = &[
@@ -23,6 +23,23 @@ pub static METHODS: &[Method<Handle>] = &[
     listen::TARGETS,
     messages::SEND,
     messages::GET,
+    people::JOIN,
+    people::PART,
+    people::JOINED,
+    people::WHOIS,
+    people::REQUESTS,
+    people::ACCEPT,
+    people::DECLINE,
+    identity::NEW,
+    identity::LIST,
+    identity::DEFAULT,
+    identity::NICK,
+    identity::REVOKE,
+    identity::EXPORT,
+    identity::IMPORT,
+    identity::UNLOCK,
+    identity::LOCK,
+    identity::PASSPHRASE_OF,
     account::GET,
     wallet::SEND,
 ];

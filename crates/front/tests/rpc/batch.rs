@@ -10,7 +10,7 @@ async fn a_batch_listens_sends_and_waits_for_what_it_sent() {
     let batch = json!([
         {"jsonrpc": "2.0", "method": "listen", "params": {"name": "#night"}},
         {"jsonrpc": "2.0", "method": "sendmessage", "params": {"name": "#night", "text": "x"}, "id": 1},
-        {"jsonrpc": "2.0", "method": "sendmessage", "params": {"name": "#night", "text": "x".repeat(500)}, "id": 2},
+        {"jsonrpc": "2.0", "method": "sendmessage", "params": {"name": "#night", "text": "x".repeat(70_000)}, "id": 2},
         {"jsonrpc": "2.0", "method": "getmessages", "params": {"wait_s": 60}, "id": 3},
     ]);
     let (status, body) = node.post(&batch.to_string()).await;

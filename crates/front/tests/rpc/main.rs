@@ -7,6 +7,7 @@ mod listen;
 mod messages;
 mod node;
 mod peers;
+mod people;
 mod wallet;
 
 use std::future::Future;

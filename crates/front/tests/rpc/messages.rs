@@ -130,7 +130,7 @@ async fn what_cannot_be_sent_is_refused_with_its_limit() {
         params
     };
     for (params, says) in [
-        (with(json!({"text": "x".repeat(240)})), "239"),
+        (with(json!({"text": "x".repeat(65_537)})), "65536"),
         (with(json!({"text": "x".repeat(256), "plain": true})), "255"),
         (with(json!({"lifetime_s": 9})), "10 to 3600"),
         (with(json!({"lifetime_s": 3601})), "10 to 3600"),
@@ -146,6 +146,18 @@ async fn what_cannot_be_sent_is_refused_with_its_limit() {
         (json!({"name": "#night", "payload": "0g"}), "parameter \"payload\": 'g' is no hex digit"),
         (with(json!({"plain": "yes"})), "parameter \"plain\": a text is given, true or false is wanted"),
         (with(json!({"lifetime": 60})), "did you mean \"lifetime_s\"?"),
+        (with(json!({"target": "00".repeat(16)})), "one of the parameters"),
+        (json!({"text": "x"}), "one of the parameters"),
+        (json!({"key": "00", "text": "x"}), "not a chat key"),
+        (with(json!({"kind": "txt"})), "did you mean \"text\"?"),
+        (with(json!({"kind": "card"})), "is none of text"),
+        (with(json!({"payload_method": "chanel"})), "did you mean \"channel\"?"),
+        (with(json!({"payload_method": "aes"})), "parameter \"pwd\" is missing"),
+        (with(json!({"pwd": "x"})), "for \"payload_method\": \"aes\" alone"),
+        (with(json!({"reply_to": "00"})), "1 bytes are given, 16 (an id) or its first 8 are wanted"),
+        (with(json!({"correlation": "00".repeat(16)})), "16 bytes are given, 8 are wanted"),
+        (with(json!({"plain": true, "reply_to": "00".repeat(8)})), "no room for parameter \"reply_to\""),
+        (with(json!({"plain": true, "work": true})), "no room for parameter \"work\""),
     ] {
         let message = node.refused(-32602, "sendmessage", params).await;
         assert!(message.contains(says), "{message}");

@@ -1,6 +1,7 @@
 //! The loop itself. All reports that wait are taken before what came of them goes out, so that nothing is done per
 //! record that can be done per batch.
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,8 +24,8 @@ use super::listens::{Change, Listens};
 use super::{STOP_MS_MAX, draft, ms};
 use crate::clock::Clock;
 use crate::handle::{
-    Connection, LEASE_S_MAX, ListenError, ListenTo, ListenWish, Listening, PendingAnswer, Publish, PublishError,
-    Request, Status, WalletError,
+    Connection, LEASE_S_MAX, ListenError, ListenTo, ListenWish, Listening, Outgoing, PendingAnswer, Publish,
+    PublishError, Request, Status, WalletError,
 };
 use crate::link::{Admission, LinkReport, Links, Outbox};
 use crate::message::{Content, Draft, NewMessage, Receipt};
@@ -44,6 +45,8 @@ pub(super) struct Inlets {
     pub(super) reports: mpsc::Receiver<LinkReport>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) publishes: mpsc::Receiver<Publish>,
+    /// The targets of which the keys of this node make something.
+    pub(super) keyed: watch::Receiver<Arc<BTreeSet<Target>>>,
 }
 
 /// What a node is made of, handed over once.
@@ -82,6 +85,8 @@ pub(super) struct Engine {
     /// The slots for which something goes out.
     filled: LinkSet,
     hits: Vec<NewMessage>,
+    /// Targets that are listened to because of keys.
+    keyed: Arc<BTreeSet<Target>>,
     /// What is being published just now.
     publishing: Option<Publishing>,
 }
@@ -116,6 +121,7 @@ impl Engine {
             outgoing: std::iter::repeat_with(Vec::new).take(LINKS_MAX).collect(),
             filled: LinkSet::EMPTY,
             hits: Vec::new(),
+            keyed: Arc::default(),
             publishing: None,
         };
         engine.status.send_replace(Arc::new(engine.look(engine.clock.now())));
@@ -124,14 +130,15 @@ impl Engine {
 
     /// Runs until `stop` says so or its sender is gone.
     pub(super) async fn run(mut self, inlets: Inlets, mut stop: watch::Receiver<()>) {
-        let Inlets { mut reports, mut requests, mut publishes } = inlets;
+        let Inlets { mut reports, mut requests, mut publishes, mut keyed } = inlets;
         let mut taken = Vec::with_capacity(REPORTS_AT_ONCE);
         // What is to be published while no neighbour has room.
         let mut held: Option<Publish> = None;
         self.do_outputs(self.clock.now());
+        keyed.mark_changed();
         loop {
             self.flush();
-            if let Some(publish) = held.take_if(|publish| self.has_room(publish.drafts.len())) {
+            if let Some(publish) = held.take_if(|publish| self.has_room(publish.what.len())) {
                 self.publish(publish);
                 continue;
             }
@@ -145,6 +152,10 @@ impl Engine {
                 }
                 Some(request) = requests.recv() => self.request(request),
                 Some(publish) = publishes.recv(), if held.is_none() => held = Some(publish),
+                Ok(()) = keyed.changed() => {
+                    let targets = Arc::clone(&keyed.borrow_and_update());
+                    self.listen_keyed(targets);
+                }
                 () = room, if held.is_some() => {}
                 () = self.until(due) => {}
                 _ = stop.changed() => break,
@@ -253,7 +264,7 @@ impl Engine {
                 if let Some(peer) = self.peer(link).map(|peer| peer.address.clone()) {
                     let peer = format!("{}:{}", peer.host, peer.port);
                     let content = Content::Wallet { peer, text };
-                    self.hits.push(NewMessage { received: now.wall, own: false, name: None, content });
+                    self.hits.push(NewMessage { received: now.wall, own: false, name: None, content, reading: None });
                 }
             }
             Control::Accounts { question, answer } => self.asks.answered(link, question, answer),
@@ -289,8 +300,14 @@ impl Engine {
     }
 
     fn publish(&mut self, publish: Publish) {
-        let Publish { drafts, reply } = publish;
-        let receipts = self.publish_all(self.clock.now(), &drafts);
+        let Publish { what, reply } = publish;
+        let now = self.clock.now();
+        let receipts = match what {
+            Outgoing::Drafts(drafts) => self.publish_all(now, &drafts),
+            Outgoing::Records(records) => {
+                Ok(records.into_iter().map(|record| self.publish_record(now, record)).collect())
+            }
+        };
         // "Sent" is said when it is on its way.
         self.flush();
         // Whoever asked may have gone.
@@ -356,10 +373,28 @@ impl Engine {
     }
 
     fn listen(&mut self, now: Now, change: Change) {
-        let on = change.on.into_iter().map(|target| (target, true));
-        let all: Vec<(Target, bool)> = on.chain(change.off.into_iter().map(|target| (target, false))).collect();
-        for (target, on) in all {
-            self.handle(now, Input::Listen { target, on });
+        for target in change.on {
+            self.handle(now, Input::Listen { target, on: true });
+        }
+        for target in change.off {
+            if !self.keyed.contains(&target) {
+                self.handle(now, Input::Listen { target, on: false });
+            }
+        }
+    }
+
+    /// Listens to what the node's keys make something of, beside what is listened to by name.
+    fn listen_keyed(&mut self, targets: Arc<BTreeSet<Target>>) {
+        let now = self.clock.now();
+        let before = std::mem::replace(&mut self.keyed, Arc::clone(&targets));
+        for &target in targets.difference(&before) {
+            self.handle(now, Input::Listen { target, on: true });
+        }
+        let named: BTreeSet<Target> = self.listens.targets().into_iter().collect();
+        for &target in before.difference(&targets) {
+            if !named.contains(&target) {
+                self.handle(now, Input::Listen { target, on: false });
+            }
         }
     }
 
@@ -403,7 +438,7 @@ impl Engine {
         let text = text.into_bytes();
         self.push(link, Item::Control(Control::Wallet { text: text.clone() }));
         let content = Content::Wallet { peer: shown.to_owned(), text };
-        self.hits.push(NewMessage { received: now.wall, own: true, name: None, content });
+        self.hits.push(NewMessage { received: now.wall, own: true, name: None, content, reading: None });
         Ok(())
     }
 
@@ -430,7 +465,8 @@ impl Engine {
                 Output::Deliver(record) => {
                     let name = self.listens.name_of(record.target());
                     let own = self.publishing.as_ref().is_some_and(|publishing| publishing.record == record);
-                    self.hits.push(NewMessage { received: now.wall, own, name, content: Content::Record(record) });
+                    let content = Content::Record(record);
+                    self.hits.push(NewMessage { received: now.wall, own, name, content, reading: None });
                 }
                 Output::Connect { link, address } => {
                     tracing::debug!(%link, peer = %address, "dialling");

@@ -1,8 +1,9 @@
-//! What outlives a restart, in one SQLite file: the log of messages, what is listened to, the address book.
+//! What outlives a restart, in one SQLite file: the log of messages, who is known, what is listened to, the address book.
 //!
 //! One writer commits what waits in one go; reads have connections of their own. It never makes the engine
 //! wait, and never loses a message without counting it. No SQL stands outside this room.
 
+mod people;
 mod queue;
 mod read;
 mod schema;
@@ -11,13 +12,13 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use nightjar_core::record::Target;
 use nightjar_core::router::KnownAddress;
 use tokio::sync::watch;
 
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
-use crate::message::{Content, Filter, NewMessage, Page, Seq};
+use crate::message::{Content, Filter, NewMessage, Page, Said, Seq};
 
+pub use people::{Change, Joined, Pair, People, Proof, Relation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
 pub use read::PAGE_BYTES_MAX;
 pub use schema::{OpenError, VERSION};
@@ -54,6 +55,31 @@ impl Default for StoreLimits {
     }
 }
 
+/// Looks at what came before it is written: what it says, and what that changes. Called by the writer's thread.
+pub trait Opener: Send {
+    /// Opens these, in their order.
+    fn open(&mut self, came: Vec<NewMessage>) -> Opened;
+}
+
+/// What became of messages that came.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Those that go into the log.
+    pub messages: Vec<NewMessage>,
+    /// What is to be changed with them.
+    pub changes: Vec<Change>,
+}
+
+/// Stores everything as it came.
+#[derive(Clone, Copy, Debug)]
+struct Unopened;
+
+impl Opener for Unopened {
+    fn open(&mut self, came: Vec<NewMessage>) -> Opened {
+        Opened { messages: came, changes: Vec::new() }
+    }
+}
+
 /// The store of a node. Cheap to clone; the writer ends, after what waits, with the last clone.
 #[derive(Clone)]
 pub struct Store {
@@ -77,13 +103,24 @@ pub struct ReadError(pub String);
 pub struct WriteError(pub String);
 
 impl Store {
-    /// Opens or makes the file, brings it to the newest form, and starts its writer.
+    /// Opens or makes the file, brings it to the newest form, and starts its writer. Everything is stored as it comes.
     pub fn open(path: &Path, limits: StoreLimits) -> Result<Self, OpenError> {
-        let connection = schema::open_to_write(path)?;
+        Self::open_with(path, limits, |_| Unopened)
+    }
+
+    /// The same, with somebody who looks at what comes. He is made when what is known of people was read.
+    pub fn open_with<O: Opener + 'static>(
+        path: &Path,
+        limits: StoreLimits,
+        opener: impl FnOnce(People) -> O,
+    ) -> Result<Self, OpenError> {
+        let mut connection = schema::open_to_write(path)?;
+        let unusable = |error| OpenError::Unusable(schema::problem(path, &error));
+        let opener = Box::new(opener(people::people(&mut connection).map_err(unusable)?));
         let queue = Arc::new(Queue::default());
         let readers = Arc::new(Readers::new(path));
-        let (writer, stored) = Writer::new(connection, path, limits, Arc::clone(&queue), Arc::clone(&readers))
-            .map_err(|error| OpenError::Unusable(schema::problem(path, &error)))?;
+        let (writer, stored) = Writer::new(connection, path, limits, opener, Arc::clone(&queue), Arc::clone(&readers))
+            .map_err(unusable)?;
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || writer.run())
@@ -105,15 +142,17 @@ impl Store {
     /// Messages behind `since` that pass the filter, oldest first: at most `limit`, [`PAGE_MESSAGES_MAX`] and about
     /// [`PAGE_BYTES_MAX`]. A `since` beyond the last seq means: from the end on.
     pub async fn messages(&self, since: Seq, limit: usize, filter: &Filter) -> Result<Page, ReadError> {
-        let mut targets: Vec<Target> = filter.targets.clone();
-        targets.sort_unstable();
-        targets.dedup();
-        if targets.len() > FILTER_TARGETS_MAX {
-            let have = targets.len();
-            return Err(ReadError(format!("{have} targets in one filter: the most is {FILTER_TARGETS_MAX}")));
+        let mut filter = filter.clone();
+        filter.targets.sort_unstable();
+        filter.targets.dedup();
+        let have = filter.targets.len() + filter.conversations.len();
+        if have > FILTER_TARGETS_MAX {
+            return Err(ReadError(format!(
+                "{have} targets and conversations in one filter: the most is {FILTER_TARGETS_MAX}"
+            )));
         }
         let limit = limit.clamp(1, PAGE_MESSAGES_MAX);
-        self.inner.readers.read(move |connection| read::page(connection, since, limit, &targets)).await
+        self.inner.readers.read(move |connection| read::page(connection, since, limit, &filter)).await
     }
 
     /// What is kept as listened to, in the order in which it was begun.
@@ -129,6 +168,11 @@ impl Store {
     /// Forgets a listening. Done when it is on disk; what is called first is written first, whoever waits for it.
     pub fn drop_listen(&self, what: ListenTo) -> impl Future<Output = Result<(), WriteError>> + use<> {
         self.order(Order::DropListen(what))
+    }
+
+    /// Writes changes down, all or none. Done when they are on disk, in the order of the calls.
+    pub fn change(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), WriteError>> + use<> {
+        self.order(Order::Change(changes))
     }
 
     /// The address book.
@@ -175,10 +219,15 @@ impl std::fmt::Debug for Store {
 }
 
 /// What a message counts against the limits.
-fn cost(content: &Content) -> u64 {
-    let bytes = match content {
+fn cost(message: &NewMessage) -> u64 {
+    let bytes = match &message.content {
         Content::Record(record) => record.bytes().len(),
         Content::Wallet { text, .. } => text.len(),
     };
-    bytes as u64 + MESSAGE_BYTES_EXTRA
+    let said = match message.reading.as_ref().map(|reading| &reading.said) {
+        Some(Said::Map { map, .. }) => map.len(),
+        Some(Said::Text { text, .. }) => text.len(),
+        Some(Said::Raw | Said::Unreadable { .. }) | None => 0,
+    };
+    (bytes + said) as u64 + MESSAGE_BYTES_EXTRA
 }

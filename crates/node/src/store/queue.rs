@@ -7,6 +7,7 @@ use std::time::Duration;
 use nightjar_core::router::KnownAddress;
 use tokio::sync::oneshot;
 
+use super::people::Change;
 use super::{ADDRESSES_MAX, WriteError, cost};
 use crate::handle::ListenTo;
 use crate::message::NewMessage;
@@ -40,6 +41,10 @@ struct State {
 #[derive(Default)]
 pub(super) struct Work {
     pub(super) messages: Vec<NewMessage>,
+    /// What the messages were when they were handed over: that room is theirs until they are committed, whatever became
+    /// of them since.
+    pub(super) held: Held,
+    pub(super) changes: Vec<Change>,
     pub(super) orders: Vec<PlacedOrder>,
     pub(super) addresses: Option<Vec<KnownAddress>>,
 }
@@ -49,6 +54,14 @@ pub(super) struct Work {
 pub(super) enum Order {
     KeepListen(ListenTo),
     DropListen(ListenTo),
+    Change(Vec<Change>),
+}
+
+/// Room in the queue.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Held {
+    messages: usize,
+    bytes: u64,
 }
 
 pub(super) struct PlacedOrder {
@@ -81,6 +94,8 @@ impl Queue {
             }
             state.messages += 1;
             state.bytes += bytes;
+            state.waiting.held.messages += 1;
+            state.waiting.held.bytes += bytes;
             state.waiting.messages.push(message);
         }
         drop(state);
@@ -130,10 +145,10 @@ impl Queue {
     }
 
     /// These need no room any more: they are committed, or given up.
-    pub(super) fn release(&self, messages: &[NewMessage]) {
+    pub(super) fn release(&self, held: Held) {
         let mut state = self.lock();
-        state.messages = state.messages.saturating_sub(messages.len());
-        state.bytes = state.bytes.saturating_sub(messages.iter().map(queued_bytes).sum());
+        state.messages = state.messages.saturating_sub(held.messages);
+        state.bytes = state.bytes.saturating_sub(held.bytes);
     }
 
     pub(super) fn close(&self) {
@@ -157,7 +172,7 @@ impl Queue {
 
 impl Work {
     pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.orders.is_empty() && self.addresses.is_none()
+        self.messages.is_empty() && self.changes.is_empty() && self.orders.is_empty() && self.addresses.is_none()
     }
 
     /// Adds what came later.
@@ -167,13 +182,16 @@ impl Work {
         } else {
             self.messages.extend(later.messages);
         }
+        self.held.messages += later.held.messages;
+        self.held.bytes += later.held.bytes;
+        self.changes.extend(later.changes);
         self.orders.extend(later.orders);
         self.addresses = later.addresses.or(self.addresses.take());
     }
 }
 
 fn queued_bytes(message: &NewMessage) -> u64 {
-    cost(&message.content) + message.name.as_ref().map_or(0, String::len) as u64
+    cost(message) + message.name.as_ref().map_or(0, String::len) as u64
 }
 
 #[cfg(test)]
@@ -186,7 +204,7 @@ mod tests {
 
     fn text(bytes: usize) -> NewMessage {
         let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; bytes] };
-        NewMessage { received: Wall(0), own: false, name: None, content }
+        NewMessage { received: Wall(0), own: false, name: None, content, reading: None }
     }
 
     #[test]
@@ -199,7 +217,7 @@ mod tests {
         // What the writer holds still counts.
         queue.push_messages(vec![text(1)]);
         assert_eq!(queue.not_stored(), 8);
-        queue.release(&work.messages);
+        queue.release(work.held);
         queue.push_messages(vec![text(1)]);
         assert_eq!(queue.not_stored(), 8);
     }

@@ -1,21 +1,25 @@
 //! Reads: few connections of their own, each read one consistent look and bounded work. Never writes.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use nightjar_core::record::{Record, Target};
 use nightjar_core::router::KnownAddress;
-use nightjar_core::time::Wall;
+use nightjar_envelope::id::MessageId;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 use tokio::sync::Semaphore;
 
-use super::{ADDRESSES_MAX, LISTENS_MAX, ReadError, cost, schema};
+use super::people::{SPEAKER, broken, checked, speaker, standing, wall};
+use super::{ADDRESSES_MAX, LISTENS_MAX, MESSAGE_BYTES_EXTRA, ReadError, schema};
 use crate::handle::ListenTo;
-use crate::message::{Content, Message, Page, Seq};
+use crate::message::{Content, Filter, Message, Page, Reading, Said, Seq};
 
 /// Reads at one time: more would only wait for the same disk. Others wait their turn.
 const READS_MAX: usize = 4;
+/// The forms whose message is a text: PascalCoin's own seals.
+const PASCAL: u8 = 6;
+const AES: u8 = 7;
 /// A page is not filled beyond this, counted as the log counts: memory and answer stay small when texts are long.
 pub const PAGE_BYTES_MAX: u64 = 4 << 20;
 
@@ -69,13 +73,8 @@ impl Readers {
     }
 }
 
-/// One page. `targets` is sorted and without doubles; none = no filter.
-pub(super) fn page(
-    connection: &mut Connection,
-    since: Seq,
-    limit: usize,
-    targets: &[Target],
-) -> rusqlite::Result<Page> {
+/// One page. The filter's targets are sorted and without doubles.
+pub(super) fn page(connection: &mut Connection, since: Seq, limit: usize, filter: &Filter) -> rusqlite::Result<Page> {
     // One transaction: what is dropped or stored meanwhile does not come between first, last and the rows.
     let look = connection.transaction()?;
     let last = last_seq(&look)?;
@@ -89,16 +88,17 @@ pub(super) fn page(
     if since >= last {
         return Ok(page);
     }
-    let wanted = if targets.is_empty() { None } else { Some(seqs_of_targets(&look, since, limit, targets)?) };
+    let is_filtered = !filter.targets.is_empty() || !filter.conversations.is_empty();
+    let wanted = is_filtered.then(|| seqs_of(&look, since, limit, filter)).transpose()?;
     let mut bytes = 0;
-    let mut add = |page: &mut Page, message: Message| {
-        bytes += cost(&message.content);
+    let mut add = |page: &mut Page, (message, cost): (Message, u64)| {
+        bytes += cost;
         page.messages.push(message);
         bytes < PAGE_BYTES_MAX && page.messages.len() < limit
     };
     let mut ended = true;
     if let Some(seqs) = wanted {
-        let mut one = look.prepare_cached(ONE_MESSAGE)?;
+        let mut one = look.prepare_cached(&ONE_MESSAGE)?;
         for seq in seqs {
             let message = one.query_row(params![seq], message)?;
             if !add(&mut page, message) {
@@ -107,7 +107,7 @@ pub(super) fn page(
             }
         }
     } else {
-        let mut behind = look.prepare_cached(MESSAGES_BEHIND)?;
+        let mut behind = look.prepare_cached(&MESSAGES_BEHIND)?;
         let mut rows = behind.query(params![signed(since), signed(limit as u64)])?;
         while let Some(row) = rows.next()? {
             if !add(&mut page, message(row)?) {
@@ -123,32 +123,46 @@ pub(super) fn page(
     Ok(page)
 }
 
-/// The first seqs behind `since` of the messages to these targets.
-fn seqs_of_targets(
-    connection: &Connection,
-    since: Seq,
-    limit: usize,
-    targets: &[Target],
-) -> rusqlite::Result<Vec<i64>> {
+/// The first seqs behind `since` of the messages that pass the filter.
+fn seqs_of(connection: &Connection, since: Seq, limit: usize, filter: &Filter) -> rusqlite::Result<Vec<i64>> {
     let mut seqs = Vec::new();
+    let mut of_conversation = connection.prepare_cached(SEQS_OF_CONVERSATION)?;
+    for conversation in &filter.conversations {
+        let found =
+            of_conversation.query_map(params![conversation, signed(since), signed(limit as u64)], |row| row.get(0))?;
+        for seq in found {
+            seqs.push(seq?);
+        }
+    }
     let mut of_target = connection.prepare_cached(SEQS_OF_TARGET)?;
-    for target in targets {
+    for target in &filter.targets {
         let found = of_target.query_map(params![target.0, signed(since), signed(limit as u64)], |row| row.get(0))?;
         for seq in found {
             seqs.push(seq?);
         }
     }
     seqs.sort_unstable();
+    seqs.dedup();
     seqs.truncate(limit);
     Ok(seqs)
 }
 
-const MESSAGES_BEHIND: &str =
-    "SELECT seq, received_ms, own, name, record, peer, text FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-const ONE_MESSAGE: &str = "SELECT seq, received_ms, own, name, record, peer, text FROM message WHERE seq = ?1";
+static MESSAGES_BEHIND: LazyLock<String> = LazyLock::new(|| messages("WHERE seq > ?1 ORDER BY seq LIMIT ?2"));
+static ONE_MESSAGE: LazyLock<String> = LazyLock::new(|| messages("WHERE seq = ?1"));
 const SEQS_OF_TARGET: &str = "SELECT seq FROM message WHERE target = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+const SEQS_OF_CONVERSATION: &str = "SELECT seq FROM message WHERE conversation = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 
-fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+/// Reads messages, and who their authors are as far as it is known now.
+fn messages(which: &str) -> String {
+    format!(
+        "SELECT seq, received_ms, own, name, record, peer, text, conversation, message_id, author, own_key, form, said,
+                unreadable, message.state, request, {SPEAKER}
+         FROM message LEFT JOIN speaker ON speaker.key = message.author {which}"
+    )
+}
+
+/// A message, and about how many bytes it takes.
+fn message(row: &Row<'_>) -> rusqlite::Result<(Message, u64)> {
     let content = match row.get_ref(4)?.as_blob_or_null()? {
         Some(bytes) => {
             let broken = |error| rusqlite::Error::FromSqlConversionFailure(4, Type::Blob, Box::new(error));
@@ -156,13 +170,47 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         }
         None => Content::Wallet { peer: row.get(5)?, text: row.get(6)? },
     };
-    Ok(Message {
+    let message = Message {
         seq: row.get::<_, i64>(0)?.cast_unsigned(),
-        received: Wall(row.get::<_, i64>(1)?.cast_unsigned()),
+        received: wall(row, 1)?,
         own: row.get(2)?,
         name: row.get(3)?,
         content,
-    })
+        reading: reading(row)?,
+        speaker: row.get_ref(16)?.as_blob_or_null()?.map(|_| speaker(row, 16)).transpose()?,
+    };
+    let said = row.get_ref(12)?.as_blob_or_null()?.map_or(0, <[u8]>::len);
+    let text = match &message.content {
+        Content::Record(record) => record.bytes().len(),
+        Content::Wallet { text, .. } => text.len(),
+    };
+    Ok((message, (said + text) as u64 + MESSAGE_BYTES_EXTRA))
+}
+
+fn reading(row: &Row<'_>) -> rusqlite::Result<Option<Reading>> {
+    let Some(conversation) = row.get::<_, Option<String>>(7)? else { return Ok(None) };
+    let key = |column: usize| -> rusqlite::Result<_> {
+        row.get::<_, Option<[u8; 32]>>(column)?.map(|bytes| checked(bytes, column)).transpose()
+    };
+    let (form, said): (Option<u8>, Option<Vec<u8>>) = (row.get(11)?, row.get(12)?);
+    let said = match (form, said, row.get::<_, Option<String>>(13)?) {
+        (form, _, Some(why)) => Said::Unreadable { form, why },
+        (Some(form @ (PASCAL | AES)), Some(text), None) => {
+            let text = String::from_utf8(text).map_err(|_| broken(12, Type::Blob, "no text"))?;
+            Said::Text { form, text }
+        }
+        (Some(form), Some(map), None) => Said::Map { form, map },
+        _ => Said::Raw,
+    };
+    Ok(Some(Reading {
+        conversation,
+        id: row.get::<_, Option<[u8; 16]>>(8)?.map(MessageId),
+        author: key(9)?,
+        own_key: key(10)?,
+        said,
+        standing: standing(row, 14)?,
+        request: row.get(15)?,
+    }))
 }
 
 /// The last seq that was given.
@@ -231,8 +279,13 @@ mod tests {
         };
         let by_target = "SEARCH message USING COVERING INDEX message_by_target (target=? AND rowid>?)";
         assert_eq!(plan(SEQS_OF_TARGET, 3), by_target);
-        assert_eq!(plan(MESSAGES_BEHIND, 2), "SEARCH message USING INTEGER PRIMARY KEY (rowid>?)");
-        assert_eq!(plan(ONE_MESSAGE, 1), "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)");
+        let by_conversation =
+            "SEARCH message USING COVERING INDEX message_by_conversation (conversation=? AND rowid>?)";
+        assert_eq!(plan(SEQS_OF_CONVERSATION, 3), by_conversation);
+        let speaker = "SEARCH speaker USING PRIMARY KEY (key=?) LEFT-JOIN";
+        let behind = format!("SEARCH message USING INTEGER PRIMARY KEY (rowid>?); {speaker}");
+        assert_eq!(plan(&MESSAGES_BEHIND, 2), behind);
+        assert_eq!(plan(&ONE_MESSAGE, 1), format!("SEARCH message USING INTEGER PRIMARY KEY (rowid=?); {speaker}"));
     }
 
     #[test]

@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use nightjar_core::record::Record;
 use nightjar_core::router::KnownAddress;
+use nightjar_envelope::key::ChatKey;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use super::queue::{Order, Patience, PlacedOrder, Queue, Work};
 use super::read::{Readers, last_seq, signed};
-use super::{MESSAGE_BYTES_EXTRA, StoreLimits, WriteError, cost, schema};
+use super::{MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, cost, people, schema};
 use crate::handle::ListenTo;
-use crate::message::{Content, NewMessage, Seq};
+use crate::message::{Content, NewMessage, Reading, Said, Seq};
 
 /// Messages that one commit drops beyond those it adds: a log that is far over its limits (they were lowered) shrinks
 /// in slices between which new messages are stored.
@@ -32,6 +33,7 @@ pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
     limits: StoreLimits,
+    opener: Box<dyn Opener>,
     queue: Arc<Queue>,
     readers: Arc<Readers>,
     stored: watch::Sender<Seq>,
@@ -59,12 +61,13 @@ impl Writer {
         connection: Connection,
         path: &Path,
         limits: StoreLimits,
+        opener: Box<dyn Opener>,
         queue: Arc<Queue>,
         readers: Arc<Readers>,
     ) -> rusqlite::Result<(Self, watch::Receiver<Seq>)> {
         let (stored, receiver) = watch::channel(last_seq(&connection)?);
         let (path, trouble) = (path.to_owned(), Trouble::default());
-        Ok((Self { connection, path, limits, queue, readers, stored, trouble }, receiver))
+        Ok((Self { connection, path, limits, opener, queue, readers, stored, trouble }, receiver))
     }
 
     /// Writes until the queue is closed. When this returns all is on disk, or counted as not stored.
@@ -73,13 +76,14 @@ impl Writer {
         // The first round looks whether the log is over limits that were lowered.
         let mut patience = Patience::None;
         loop {
-            let (later, closing) = self.queue.take(patience);
-            pending.extend(later);
+            let (mut later, closing) = self.queue.take(patience);
+            let Opened { messages, changes } = self.opener.open(std::mem::take(&mut later.messages));
+            pending.extend(Work { messages, changes, ..later });
             let result = commit(&mut self.connection, self.limits, &pending);
             let orders = std::mem::take(&mut pending.orders);
             match result {
                 Ok(Committed { last_seq, dropped, over }) => {
-                    self.queue.release(&pending.messages);
+                    self.queue.release(pending.held);
                     pending = Work::default();
                     self.stored.send_if_modified(|seq| std::mem::replace(seq, last_seq) != last_seq);
                     answer(orders, &Ok(()));
@@ -180,8 +184,11 @@ fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusq
     for message in &work.messages {
         if insert(&transaction, last + 1, message)? {
             last += 1;
-            bytes += signed(cost(&message.content));
+            bytes += signed(cost(message));
         }
+    }
+    for change in &work.changes {
+        people::change(&transaction, change)?;
     }
     for order in &work.orders {
         carry_out(&transaction, &order.order)?;
@@ -191,7 +198,8 @@ fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusq
     }
     let slice = DROP_SLICE.saturating_add((last - before).cast_unsigned());
     let (dropped, over) = drop_oldest(&transaction, limits, last, &mut bytes, slice)?;
-    let changed = last > before || dropped || !work.orders.is_empty() || work.addresses.is_some();
+    let changed =
+        last > before || dropped || !work.changes.is_empty() || !work.orders.is_empty() || work.addresses.is_some();
     if changed {
         transaction.execute("UPDATE log SET last_seq = ?1, bytes = ?2", params![last, bytes])?;
         transaction.commit()?;
@@ -201,33 +209,46 @@ fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusq
     Ok(Committed { last_seq: last.cast_unsigned(), dropped, over })
 }
 
-/// `false` when the record is there already.
+/// `false` when the record, or the message, is there already.
 fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusqlite::Result<bool> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO message (seq, received_ms, own, name, target, identity, record, peer, text)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (identity) DO NOTHING",
+        "INSERT INTO message (seq, received_ms, own, name, target, identity, record, peer, text,
+                              conversation, message_id, author, own_key, form, said, unreadable, state, request)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT DO NOTHING",
     )?;
-    let received = signed(message.received.0);
-    let inserted = match &message.content {
-        Content::Record(record) => {
-            let (target, identity) = (record.target().0, identity(record));
-            statement.execute(params![
-                seq,
-                received,
-                message.own,
-                message.name,
-                target,
-                identity,
-                record.bytes(),
-                None::<&str>,
-                None::<&[u8]>
-            ])?
-        }
-        Content::Wallet { peer, text } => {
-            let none = None::<&[u8]>;
-            statement.execute(params![seq, received, message.own, message.name, none, none, none, peer, text])?
-        }
+    let (record, peer, text) = match &message.content {
+        Content::Record(record) => (Some(record), None, None),
+        Content::Wallet { peer, text } => (None, Some(peer), Some(text)),
     };
+    let reading = message.reading.as_ref();
+    let (form, said, unreadable): (Option<u8>, Option<&[u8]>, Option<&str>) = match reading.map(|reading| &reading.said)
+    {
+        Some(Said::Map { form, map }) => (Some(*form), Some(map), None),
+        Some(Said::Text { form, text }) => (Some(*form), Some(text.as_bytes()), None),
+        Some(Said::Unreadable { form, why }) => (*form, None, Some(why)),
+        Some(Said::Raw) | None => (None, None, None),
+    };
+    let key_of = |key: fn(&Reading) -> Option<ChatKey>| reading.and_then(key).map(|key| *key.as_bytes());
+    let inserted = statement.execute(params![
+        seq,
+        signed(message.received.0),
+        message.own,
+        message.name,
+        record.map(|record| record.target().0),
+        record.map(identity),
+        record.map(Record::bytes),
+        peer,
+        text,
+        reading.map(|reading| &reading.conversation),
+        reading.and_then(|reading| reading.id).map(|id| id.0),
+        key_of(|reading| reading.author),
+        key_of(|reading| reading.own_key),
+        form,
+        said,
+        unreadable,
+        reading.map(|reading| reading.standing.to_string()),
+        reading.is_some_and(|reading| reading.request),
+    ])?;
     Ok(inserted > 0)
 }
 
@@ -242,6 +263,9 @@ fn identity(record: &Record) -> Vec<u8> {
 
 fn carry_out(transaction: &Transaction<'_>, order: &Order) -> rusqlite::Result<()> {
     match order {
+        Order::Change(changes) => {
+            return changes.iter().try_for_each(|change| people::change(transaction, change));
+        }
         Order::KeepListen(ListenTo::Name(name)) => {
             transaction.execute("INSERT INTO listen (typed) VALUES (?1) ON CONFLICT DO NOTHING", [name.typed()])
         }
@@ -289,7 +313,7 @@ fn drop_oldest(
         return Ok((false, false));
     }
     let mut oldest = transaction
-        .prepare_cached("SELECT seq, coalesce(length(record), length(text)) FROM message ORDER BY seq LIMIT ?1")?;
+        .prepare_cached("SELECT seq, coalesce(length(record), length(text)) + coalesce(length(said), 0) FROM message ORDER BY seq LIMIT ?1")?;
     let mut rows = oldest.query([signed(slice)])?;
     let mut drop_to = None;
     while is_over(messages, *bytes)
@@ -309,6 +333,7 @@ mod tests {
 
     use nightjar_core::time::Wall;
 
+    use super::super::Unopened;
     use super::*;
 
     #[test]
@@ -321,6 +346,7 @@ mod tests {
             own: false,
             name: None,
             content: Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; bytes] },
+            reading: None,
         };
         let limits = StoreLimits::default();
         let fits = Work { messages: vec![text(1)], ..Work::default() };
@@ -352,9 +378,10 @@ mod tests {
         let vacuum: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0)).unwrap();
         assert_eq!(vacuum, 2, "incremental");
         let (queue, readers) = (Arc::new(Queue::default()), Arc::new(Readers::new(&path)));
-        let (mut writer, _stored) = Writer::new(connection, &path, StoreLimits::default(), queue, readers).unwrap();
+        let (mut writer, _stored) =
+            Writer::new(connection, &path, StoreLimits::default(), Box::new(Unopened), queue, readers).unwrap();
         let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; 8 << 20] };
-        let message = NewMessage { received: Wall(1), own: false, name: None, content };
+        let message = NewMessage { received: Wall(1), own: false, name: None, content, reading: None };
         let work = Work { messages: vec![message; 4], ..Work::default() };
         commit(&mut writer.connection, StoreLimits::default(), &work).unwrap();
         let none = StoreLimits { messages_max: 1, bytes_max: 1 };

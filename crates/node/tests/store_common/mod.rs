@@ -28,12 +28,13 @@ pub fn new(record: Record) -> NewMessage {
         own: false,
         name: Some("#demo".into()),
         content: Content::Record(record),
+        reading: None,
     }
 }
 
 pub fn wallet(text: &[u8]) -> NewMessage {
     let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: text.to_vec() };
-    NewMessage { received: Wall(1_700_000_000_456), own: true, name: None, content }
+    NewMessage { received: Wall(1_700_000_000_456), own: true, name: None, content, reading: None }
 }
 
 /// Waits until this seq is committed.
@@ -46,7 +47,7 @@ pub async fn page(store: &Store, since: Seq, limit: usize) -> Page {
 }
 
 pub async fn page_of(store: &Store, since: Seq, limit: usize, targets: &[u8]) -> Page {
-    let filter = Filter { targets: targets.iter().map(|&number| target(number)).collect() };
+    let filter = Filter { targets: targets.iter().map(|&number| target(number)).collect(), ..Filter::default() };
     store.messages(since, limit, &filter).await.unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! What is listened to.
 
+use nightjar_core::name::TypedName;
 use nightjar_node::handle::{Handle, LEASE_S_MAX, ListenTo, ListenWish};
 use serde::Serialize;
 
@@ -118,6 +119,17 @@ async fn unlisten(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer
     let what = what(&mut arguments);
     let removed = call.node.unlisten(what, arguments.integer("lease")).await.ok_or_else(RpcError::stopping)?;
     Ok(Answer::of(&Removed { removed }))
+}
+
+/// Listens to a name until it is ended.
+pub(super) async fn keep(call: &Call<Handle>, name: TypedName) -> Result<(), RpcError> {
+    call.node.listen(ListenWish { to: ListenTo::Name(name), lease_s: None, lease: None }).await?;
+    Ok(())
+}
+
+/// Ends what is kept of a name; `false` when there was nothing.
+pub(super) async fn end(call: &Call<Handle>, name: TypedName) -> Result<bool, RpcError> {
+    call.node.unlisten(ListenTo::Name(name), None).await.ok_or_else(RpcError::stopping)
 }
 
 async fn targets(call: Call<Handle>, _arguments: Arguments) -> Result<Answer, RpcError> {

@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use nightjar_core::name::{Name, TypedName};
 use nightjar_core::record::{
     BODY_BYTES_MAX, LIFETIME_S_DEFAULT, LIFETIME_S_MAX, LIFETIME_S_MIN, PAYLOAD_BYTES_MAX, Record,
 };
+use nightjar_envelope::form;
+use nightjar_envelope::key::ChatKey;
+use nightjar_envelope::map::{Content as Text, ContentType, Kind as MessageKind, Map};
 use nightjar_node::handle::{Handle, PAGE_MESSAGES_MAX};
-use nightjar_node::message::{Content, Destination, Draft, Filter, Message, Page};
+use nightjar_node::message::{Content, Destination, Draft, Filter, Message, Page, Reading, Said, Speaker};
+use nightjar_node::post::{Addressee, Letter, SealWish, Sealed, SendError, SpeakAs, TypeOfContent, Work};
 use serde::Serialize;
 
 use super::hex;
 use crate::rpc::arguments::{Arguments, Kind, Need, Param};
-use crate::rpc::error::RpcError;
+use crate::rpc::error::{Code, RpcError, quoted, suggestion};
 use crate::rpc::message::Answer;
 use crate::rpc::table::{Call, Method, WAIT_S_MAX, field, field_if};
 
@@ -29,15 +34,26 @@ const _: () = assert!(BODY_BYTES_MAX == 239 && PAYLOAD_BYTES_MAX == 255);
 pub(crate) const SEND: Method<Handle> = Method {
     name: "sendmessage",
     summary: "Sends a text or data to whoever listens to a name or a target.",
-    notes: "Done when it was handed to the links. Texts are UTF-8; at most 239 bytes fit, 255 into a plain record.",
+    notes: "Done when it, or its first parts, were handed to the links. Texts are UTF-8. What is longer than one record is cut into up to 312 parts, \
+            which go out at a pace that neighbours take: `seconds` says how long that takes from now on.\n\n\
+            A message is signed with the chat key of the conversation, else with the default one, else it is by nobody; then, \
+            when it is short and nothing else is wanted, it is a record without envelope, which every program can read. To a nick or an account it \
+            is sealed for the chat key of that person when one is known here, for the account's own key when only that is known, and \
+            else not at all: `sealed` and `note` say so. A channel that was joined with a passphrase is written to under it.",
     params: &[
-        Param { name: "name", kind: Kind::Name, need: Need::Either("target"), doc: "The account, nick or channel." },
+        Param {
+            name: "name",
+            kind: Kind::Name,
+            need: Need::Optional,
+            doc: "The account, nick or channel. One of `name`, `target` and `key` is given.",
+        },
         Param {
             name: "target",
             kind: Kind::Target,
-            need: Need::Either("name"),
+            need: Need::Optional,
             doc: "The target, when its name is not known.",
         },
+        Param { name: "key", kind: Kind::Text, need: Need::Optional, doc: "A person's chat key, 64 hex digits." },
         Param { name: "text", kind: Kind::Text, need: Need::Either("payload"), doc: "What to say." },
         Param { name: "payload", kind: Kind::Bytes, need: Need::Either("text"), doc: "Or data." },
         Param {
@@ -52,9 +68,53 @@ pub(crate) const SEND: Method<Handle> = Method {
             need: Need::Optional,
             doc: "For how many seconds it may be passed on, 10 to 3600; 600 when left out. A plain record has none.",
         },
+        Param {
+            name: "kind",
+            kind: Kind::Text,
+            need: Need::Optional,
+            doc: "`text`, `action`, `reaction`, `edit`, `data`, `request`, `response` or `notice`; `text` or `data` when left out.",
+        },
+        Param {
+            name: "identity",
+            kind: Kind::Text,
+            need: Need::Optional,
+            doc: "Which chat key signs: `default`, a nick, the first digits of a key, or `none`. Remembered for the conversation.",
+        },
+        Param {
+            name: "payload_method",
+            kind: Kind::Text,
+            need: Need::Optional,
+            doc: "The seal: `none`, `channel`, `chatkey`, `dest` (PascalCoin's, for the account's key; text only, names no author) or `aes` (PascalCoin's, with `pwd`; the same). The best when left out.",
+        },
+        Param { name: "pwd", kind: Kind::Text, need: Need::Optional, doc: "The password for `aes`." },
+        Param {
+            name: "reply_to",
+            kind: Kind::Bytes,
+            need: Need::Optional,
+            doc: "The `id` of the message that is answered, reacted to or edited, or its first 8 bytes.",
+        },
+        Param {
+            name: "correlation",
+            kind: Kind::Bytes,
+            need: Need::Optional,
+            doc: "8 bytes by which a request and its response belong together.",
+        },
+        Param {
+            name: "content_type",
+            kind: Kind::Text,
+            need: Need::Optional,
+            doc: "What data is: `text`, `json`, `cbor`, `octets`, or a media type such as `image/png`.",
+        },
+        Param {
+            name: "work",
+            kind: Kind::Boolean,
+            need: Need::Optional,
+            doc: "Search for 20 bits of work first, or do not. When left out it is done while this node has to drop records for want of budget.",
+        },
     ],
     result: &[
-        field("msgid", "hex", "The id of the record."),
+        field_if("id", "hex", "The id of the message, by which others answer it. Not of a plain record."),
+        field("msgid", "hex", "The id of the record, or of the first part."),
         field("target", "hex", "Where it is addressed to."),
         field("expiry", "integer or null", "Until when it may be passed on, Unix seconds; `null` for a plain record."),
         field(
@@ -62,9 +122,17 @@ pub(crate) const SEND: Method<Handle> = Method {
             "integer",
             "To how many peers it went at once; with 0 it goes to whoever connects while it lives.",
         ),
+        field_if("parts", "integer", "Records that it was cut into; 1 = none. Not of a plain record."),
+        field_if("seconds", "integer", "For how long its parts go out. Not of a plain record."),
+        field_if("sealed", "text", "`none`, `channel`, `chatkey`, `dest` or `aes`. Not of a plain record."),
+        field_if("to", "hex", "The chat key it is sealed for."),
+        field_if("to_state", "text", "What is known of that key, as in `whois`."),
+        field_if("author", "hex", "The chat key that signed it."),
+        field_if("work_bits", "integer", "Bits of work in each record, when there are any."),
+        field_if("note", "text", "What the user should know, as that it could not be sealed."),
     ],
     example: r##"{"name":"#pascalcoin","text":"good night"}"##,
-    example_result: r#"{"msgid":"9e107d9d372bb6826bd81d3542a419d6","target":"eae5a48fe7a4de6d6096fbd6d85ccbac","expiry":1767225600,"peers":8}"#,
+    example_result: r#"{"id":"5f2b1d7c9a4e3f60817263544556677f","msgid":"9e107d9d372bb6826bd81d3542a419d6","target":"eae5a48fe7a4de6d6096fbd6d85ccbac","expiry":1767225600,"peers":8,"parts":1,"seconds":0,"sealed":"none","author":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"}"#,
     run: |call, arguments| Box::pin(send(call, arguments)),
 };
 
@@ -98,22 +166,70 @@ pub(crate) const GET: Method<Handle> = Method {
             name: "name",
             kind: Kind::Name,
             need: Need::Optional,
-            doc: "Only messages to this name. Texts of wallets have none.",
+            doc: "Only messages to this name, and those under seal with who goes by it. Texts of wallets have none.",
         },
     ],
     result: &[
         field("messages", "array", "The messages."),
         field("messages[].seq", "integer", "Its place in this node's log, counted from 1, gap-free, never used again."),
-        field_if("messages[].msgid", "hex", "The id of the record. Not in a wallet's text."),
+        field_if(
+            "messages[].id",
+            "hex",
+            "The id of the message, by which others answer it. Not in a wallet's text, nor in what cannot be read.",
+        ),
+        field_if(
+            "messages[].msgid",
+            "hex",
+            "The id of the record, or of the part that came last. Not in a wallet's text.",
+        ),
         field_if("messages[].target", "hex", "Where it is addressed to. Not in a wallet's text."),
         field_if("messages[].name", "text or null", "The name it was listened to by. Not in a wallet's text."),
         field_if("messages[].bridge", "text", "Only in a wallet's text: the wallet's address, `host:port`."),
-        field("messages[].payload", "hex", "What was said, without the date."),
+        field_if(
+            "messages[].conversation",
+            "text",
+            "Where it belongs: a channel, nick or account in the form that is hashed, `@` and the chat key of the other for what is under seal between two, or a target.",
+        ),
+        field_if(
+            "messages[].kind",
+            "text",
+            "Of an envelope: `text`, `action`, `reaction`, `edit`, `data`, `request`, `response`, `notice`, `handover`, `ack`, `offer`, or `kind ` and a number that means nothing to this program.",
+        ),
+        field_if("messages[].author", "hex", "The chat key that wrote it. Not when nobody signed."),
+        field_if("messages[].nick", "text", "What the author calls himself."),
+        field_if("messages[].account", "text", "The account that the author says is his."),
+        field_if(
+            "messages[].state",
+            "text",
+            "What was known of the author when it came: `proven`, `proven by 3 peers`, `lapsed`, `disputed`, `claimed`, `unchecked` or `anonymous`.",
+        ),
+        field_if("messages[].state_now", "text", "What is known of him now, when that is something else."),
+        field_if("messages[].verified", "boolean", "Whether it is certain that the author wrote it."),
+        field_if(
+            "messages[].sealed",
+            "text",
+            "`none`, `channel`, `chatkey`, `dest` or `aes`: who could read it on the way.",
+        ),
+        field_if("messages[].time", "integer", "When the author says he wrote it, Unix milliseconds."),
+        field_if("messages[].reply_to", "hex", "The first 8 bytes of the `id` that it answers, reacts to or edits."),
+        field_if("messages[].correlation", "hex", "By what a request and its response belong together."),
+        field_if(
+            "messages[].content_type",
+            "text",
+            "What its content is, when the author says so: `text`, `json`, `cbor`, `octets`, a number, or a media type.",
+        ),
+        field_if(
+            "messages[].request",
+            "boolean",
+            "`true` when it came from somebody whom the user does not know: see `requests`.",
+        ),
+        field_if("messages[].unreadable", "text", "Why it cannot be read."),
+        field("messages[].payload", "hex", "What was said, without the date; the whole body of what cannot be read."),
         field_if("messages[].text", "text", "The same as text, when it is UTF-8."),
         field_if(
             "messages[].coding",
             "integer",
-            "Only when the payload is not plain text or bytes: its coding, 1 = envelope.",
+            "Only when it cannot be read: the coding of its payload, 1 = envelope.",
         ),
         field_if("messages[].dated", "boolean", "Whether the record is dated. Not in a wallet's text."),
         field_if("messages[].expiry", "integer", "Until when a dated record may be passed on, Unix seconds."),
@@ -128,11 +244,37 @@ pub(crate) const GET: Method<Handle> = Method {
 };
 
 #[derive(Serialize)]
-struct Sent {
+struct SentPlain {
     msgid: String,
     target: String,
     expiry: Option<u32>,
     peers: usize,
+}
+
+#[derive(Serialize)]
+struct SentMessage {
+    id: String,
+    msgid: String,
+    target: String,
+    expiry: u32,
+    peers: usize,
+    parts: usize,
+    seconds: u32,
+    sealed: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    work_bits: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize)]
@@ -154,23 +296,65 @@ struct Shown {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ShownContent {
-    Record(ShownRecord),
+    Record(Box<ShownRecord>),
     Wallet(ShownWallet),
 }
 
 #[derive(Serialize)]
 struct ShownRecord {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     msgid: String,
     target: String,
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<String>,
+    #[serde(flatten)]
+    said: ShownSaid,
+    #[serde(flatten)]
+    by: Option<ShownAuthor>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    request: bool,
+    dated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry: Option<u32>,
+}
+
+#[derive(Default, Serialize)]
+struct ShownSaid {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
     payload: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    coding: Option<u8>,
-    dated: bool,
+    sealed: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expiry: Option<u32>,
+    unreadable: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coding: Option<u8>,
+}
+
+#[derive(Serialize)]
+struct ShownAuthor {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nick: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_now: Option<String>,
+    verified: bool,
 }
 
 #[derive(Serialize)]
@@ -182,15 +366,110 @@ struct ShownWallet {
 }
 
 async fn send(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, RpcError> {
-    let name = arguments.name("name").map(Destination::Name);
-    let to = name.or_else(|| arguments.target("target").map(Destination::Target)).expect("one of the two is there");
-    let text = arguments.text("text").map(String::into_bytes);
-    let body = text.or_else(|| arguments.bytes("payload")).expect("one of the two is there");
-    let plain = arguments.boolean("plain").unwrap_or(false);
+    let refused = |why: String| RpcError::new(Code::InvalidParams, why);
+    let (name, target, key) = (arguments.name("name"), arguments.target("target"), arguments.text("key"));
+    let to = match (name, target, key) {
+        (Some(name), None, None) => Addressee::Name(name),
+        (None, Some(target), None) => Addressee::Target(target),
+        (None, None, Some(key)) => Addressee::Key(key_of(&key).map_err(refused)?),
+        _ => {
+            return Err(refused(
+                "one of the parameters \"name\", \"target\" and \"key\" is wanted, and no two".to_owned(),
+            ));
+        }
+    };
+    let text = arguments.text("text");
+    let payload = arguments.bytes("payload");
     // What does not fit is too long in any case, and the node says what is not.
     let lifetime_s = arguments.integer("lifetime_s").map(|s: u64| u32::try_from(s).unwrap_or(u32::MAX));
-    let receipt = call.node.publish(Draft { to, body, plain, lifetime_s }).await?;
-    Ok(Answer::of(&Sent {
+    if arguments.boolean("plain").unwrap_or(false) {
+        return send_plain(&call, arguments, to, text.map(String::into_bytes).or(payload), lifetime_s).await;
+    }
+    let content = match (text, payload) {
+        (Some(text), _) => Text::Text(text.into()),
+        (None, payload) => Text::Bytes(payload.expect("one of the two is there").into()),
+    };
+    let usual = if matches!(content, Text::Text(_)) { MessageKind::Text } else { MessageKind::Data };
+    let letter = Letter {
+        kind: arguments.text("kind").map_or(Ok(usual), |word| kind_of_word(&word)).map_err(refused)?,
+        content_type: arguments.text("content_type").map(|word| content_type_of(&word)),
+        reply_to: arguments.bytes("reply_to").map(|bytes| eight("reply_to", &bytes)).transpose().map_err(refused)?,
+        correlation: arguments
+            .bytes("correlation")
+            .map(|bytes| eight("correlation", &bytes))
+            .transpose()
+            .map_err(refused)?,
+        speaker: match arguments.text("identity").as_deref() {
+            None => SpeakAs::Usual,
+            Some("none") => SpeakAs::Nobody,
+            Some(which) => SpeakAs::Key(call.node.post().identities().find(which)?.key),
+        },
+        seal: seal(&mut arguments).map_err(refused)?,
+        content: Some(content),
+        lifetime_s,
+        ..Letter::text(to, "")
+    };
+    let work = match arguments.boolean("work") {
+        None => Work::WhenCrowded,
+        Some(true) => Work::Always,
+        Some(false) => Work::Never,
+    };
+    let sent = call.node.send(letter, work).await?;
+    let (to, to_state) = match sent.sealed {
+        Sealed::ChatKey(key, standing) => (Some(key.to_string()), Some(standing.to_string())),
+        _ => (None, None),
+    };
+    Ok(Answer::of(&SentMessage {
+        id: sent.id.to_string(),
+        msgid: sent.msg_id.to_string(),
+        target: sent.target.to_string(),
+        expiry: sent.expiry,
+        peers: sent.peers,
+        parts: sent.parts,
+        seconds: sent.seconds,
+        sealed: match sent.sealed {
+            Sealed::Open => "none",
+            Sealed::Channel => "channel",
+            Sealed::ChatKey(..) => "chatkey",
+            Sealed::Dest(_) => "dest",
+            Sealed::Aes => "aes",
+        },
+        to,
+        to_state,
+        author: sent.author.map(|key| key.to_string()),
+        work_bits: sent.work_bits,
+        note: sent.note,
+    }))
+}
+
+/// Exactly PIP-0038's record, with nothing that it cannot say.
+async fn send_plain(
+    call: &Call<Handle>,
+    mut arguments: Arguments,
+    to: Addressee,
+    body: Option<Vec<u8>>,
+    lifetime_s: Option<u32>,
+) -> Result<Answer, RpcError> {
+    let texts = ["kind", "identity", "payload_method", "pwd", "content_type"];
+    let too_much = texts.into_iter().find(|name| arguments.text(name).is_some());
+    let too_much = too_much
+        .or_else(|| ["reply_to", "correlation"].into_iter().find(|name| arguments.bytes(name).is_some()))
+        .or_else(|| arguments.boolean("work").map(|_| "work"));
+    let to = match (to, too_much) {
+        (_, Some(name)) => {
+            let why = format!("a plain record has no room for parameter {name:?}: leave it, or \"plain\", out");
+            return Err(RpcError::new(Code::InvalidParams, why));
+        }
+        (Addressee::Name(name), None) => Destination::Name(name),
+        (Addressee::Target(target), None) => Destination::Target(target),
+        (Addressee::Key(_), None) => {
+            let why = "a plain record goes to a name or a target, and not to a key: leave \"plain\" out";
+            return Err(RpcError::new(Code::InvalidParams, why));
+        }
+    };
+    let body = body.expect("one of the two is there");
+    let receipt = call.node.publish(Draft { to, body, plain: true, lifetime_s }).await?;
+    Ok(Answer::of(&SentPlain {
         msgid: receipt.msg_id.to_string(),
         target: receipt.target.to_string(),
         expiry: receipt.expiry,
@@ -198,13 +477,103 @@ async fn send(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, Rp
     }))
 }
 
+fn key_of(text: &str) -> Result<ChatKey, String> {
+    text.parse().map_err(|error: nightjar_envelope::key::NotAChatKey| format!("parameter \"key\": {error}"))
+}
+
+/// The kinds that a user can send. The others are the node's own, or wait for a program that gives them a meaning.
+const KINDS: [(&str, MessageKind); 8] = [
+    ("text", MessageKind::Text),
+    ("action", MessageKind::Action),
+    ("reaction", MessageKind::Reaction),
+    ("edit", MessageKind::Edit),
+    ("data", MessageKind::Data),
+    ("request", MessageKind::Request),
+    ("response", MessageKind::Response),
+    ("notice", MessageKind::Notice),
+];
+
+fn kind_of_word(word: &str) -> Result<MessageKind, String> {
+    let found = KINDS.into_iter().find(|(known, _)| *known == word);
+    found.map(|(_, kind)| kind).ok_or_else(|| {
+        let like = suggestion(word, KINDS.map(|(known, _)| known));
+        let words = KINDS.map(|(known, _)| known).join(", ");
+        format!("parameter \"kind\": {} is none of {words}{like}", quoted(word))
+    })
+}
+
+fn word_of_kind(kind: MessageKind) -> String {
+    match kind {
+        MessageKind::HandOver => "handover".to_owned(),
+        MessageKind::Ack => "ack".to_owned(),
+        MessageKind::Offer => "offer".to_owned(),
+        kind => KINDS
+            .into_iter()
+            .find(|(_, known)| *known == kind)
+            .map_or_else(|| format!("kind {}", kind.number()), |(word, _)| word.to_owned()),
+    }
+}
+
+fn content_type_of(word: &str) -> TypeOfContent {
+    CONTENT_TYPES
+        .iter()
+        .zip(0..)
+        .find(|(known, _)| **known == word)
+        .map_or_else(|| TypeOfContent::Media(word.to_owned()), |(_, number)| TypeOfContent::Number(number))
+}
+
+/// The numbered types, in their order.
+const CONTENT_TYPES: [&str; 4] = ["text", "json", "cbor", "octets"];
+
+fn word_of_content_type(kind: ContentType<'_>) -> String {
+    match kind {
+        ContentType::Number(number) => usize::try_from(number)
+            .ok()
+            .and_then(|number| CONTENT_TYPES.get(number))
+            .map_or_else(|| number.to_string(), |word| (*word).to_owned()),
+        ContentType::Media(media) => media.to_owned(),
+    }
+}
+
+/// The first 8 bytes of an id, which may be given whole.
+fn eight(name: &str, bytes: &[u8]) -> Result<[u8; 8], String> {
+    let fits = bytes.len() == 8 || (name == "reply_to" && bytes.len() == 16);
+    bytes.first_chunk().filter(|_| fits).copied().ok_or_else(|| {
+        let wanted = if name == "reply_to" { "16 (an id) or its first 8" } else { "8" };
+        format!("parameter {name:?}: {} bytes are given, {wanted} are wanted", bytes.len())
+    })
+}
+
+fn seal(arguments: &mut Arguments) -> Result<SealWish, String> {
+    let password = arguments.text("pwd").map(zeroize::Zeroizing::new);
+    let method = arguments.text("payload_method");
+    match (method.as_deref(), password) {
+        (Some("aes"), Some(password)) => Ok(SealWish::Aes(password)),
+        (Some("aes"), None) => Err("parameter \"pwd\" is missing: `aes` seals with a password".to_owned()),
+        (_, Some(_)) => Err("parameter \"pwd\" is for \"payload_method\": \"aes\" alone".to_owned()),
+        (None, None) => Ok(SealWish::Best),
+        (Some("none"), None) => Ok(SealWish::None),
+        (Some("channel"), None) => Ok(SealWish::Channel),
+        (Some("chatkey"), None) => Ok(SealWish::ChatKey),
+        (Some("dest"), None) => Ok(SealWish::Dest),
+        (Some(other), None) => {
+            let words = ["none", "channel", "chatkey", "dest", "aes"];
+            let like = suggestion(other, words);
+            Err(format!("parameter \"payload_method\": {} is none of {}{like}", quoted(other), words.join(", ")))
+        }
+    }
+}
+
 async fn get(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, RpcError> {
     let since = arguments.integer("since").unwrap_or(0);
     let limit = arguments.integer("limit").unwrap_or(PAGE_MESSAGES_DEFAULT);
     let wait = Duration::from_secs(arguments.integer("wait_s").unwrap_or(0));
-    let targets = arguments.name("name").map(|name| name.targets());
-    let filter = Filter { targets: targets.unwrap_or_default() };
+    let name = arguments.name("name");
     let node = &call.node;
+    let filter = Filter {
+        targets: name.as_ref().map(TypedName::targets).unwrap_or_default(),
+        conversations: name.map(|name| node.post().conversations(name.name())).unwrap_or_default(),
+    };
     let mut page = node.messages(since, limit, &filter, Duration::ZERO).await?;
     if page.messages.is_empty() && !wait.is_zero() {
         let from = page.next;
@@ -239,33 +608,144 @@ fn json_bytes_max(message: &Message) -> usize {
         Content::Record(record) => record.body().len(),
         Content::Wallet { text, .. } => text.len(),
     };
-    1024 + 8 * said
+    // What is compressed in a map may be far longer when it is shown.
+    let read = match message.reading.as_ref().map(|reading| &reading.said) {
+        Some(Said::Map { map, .. }) => match Map::read_all(map).as_ref().map(Map::content) {
+            Ok(Ok(Some(content))) => map.len() + content.as_bytes().len(),
+            _ => map.len(),
+        },
+        Some(Said::Text { text, .. }) => text.len(),
+        Some(Said::Raw | Said::Unreadable { .. }) | None => 0,
+    };
+    2048 + 8 * (said + read)
 }
 
 fn shown(message: Message) -> Shown {
-    let content = match message.content {
-        Content::Record(record) => ShownContent::Record(shown_record(&record, message.name)),
+    let Message { seq, received, own, name, content, reading, speaker } = message;
+    let content = match content {
+        Content::Record(record) => ShownContent::Record(Box::new(shown_record(&record, name, reading, speaker))),
         Content::Wallet { peer, text } => {
             ShownContent::Wallet(ShownWallet { bridge: peer, payload: hex(&text), text: String::from_utf8(text).ok() })
         }
     };
-    Shown { seq: message.seq, content, own: message.own, received: message.received.0 }
+    Shown { seq, content, own, received: received.0 }
 }
 
-fn shown_record(record: &Record, name: Option<String>) -> ShownRecord {
+fn shown_record(
+    record: &Record,
+    name: Option<String>,
+    reading: Option<Reading>,
+    speaker: Option<Speaker>,
+) -> ShownRecord {
+    let stamp = record.stamp();
+    let (said, by) = match &reading {
+        Some(reading) => (shown_said(record, &reading.said), shown_author(reading, speaker)),
+        // What an earlier program stored: it opened nothing.
+        None => (shown_raw(record), None),
+    };
+    ShownRecord {
+        id: reading.as_ref().and_then(|reading| reading.id).map(|id| id.to_string()),
+        msgid: record.msg_id().to_string(),
+        target: record.target().to_string(),
+        name,
+        said,
+        by,
+        request: reading.as_ref().is_some_and(|reading| reading.request),
+        conversation: reading.map(|reading| reading.conversation),
+        dated: stamp.is_some(),
+        expiry: stamp.map(|dated| dated.expiry),
+    }
+}
+
+fn shown_raw(record: &Record) -> ShownSaid {
     let stamp = record.stamp();
     let coding = stamp.map(|dated| dated.coding).filter(|coding| *coding != CODING_RAW);
     let readable = coding.is_none() && stamp.is_none_or(|dated| dated.reserved == 0);
     let text = readable.then(|| std::str::from_utf8(record.body()).ok().map(str::to_owned)).flatten();
-    ShownRecord {
-        msgid: record.msg_id().to_string(),
-        target: record.target().to_string(),
-        name,
-        payload: hex(record.body()),
-        text,
-        coding,
-        dated: stamp.is_some(),
-        expiry: stamp.map(|dated| dated.expiry),
+    ShownSaid { payload: hex(record.body()), text, coding, ..ShownSaid::default() }
+}
+
+fn shown_said(record: &Record, said: &Said) -> ShownSaid {
+    match said {
+        Said::Raw => ShownSaid { sealed: Some("none"), ..shown_raw(record) },
+        Said::Unreadable { why, .. } => ShownSaid {
+            payload: hex(record.body()),
+            unreadable: Some(why.clone()),
+            coding: record.stamp().map(|stamp| stamp.coding).filter(|coding| *coding != CODING_RAW),
+            ..ShownSaid::default()
+        },
+        Said::Text { form, text } => ShownSaid {
+            kind: Some("text".to_owned()),
+            payload: hex(text.as_bytes()),
+            text: Some(text.clone()),
+            sealed: Some(word_of_form(*form)),
+            ..ShownSaid::default()
+        },
+        Said::Map { form, map } => shown_map(*form, map),
+    }
+}
+
+fn shown_map(form: u8, bytes: &[u8]) -> ShownSaid {
+    let map = match Map::read_all(bytes) {
+        Ok(map) => map,
+        // It was read when it came; a file that was changed since may hold anything.
+        Err(fault) => {
+            return ShownSaid { payload: hex(bytes), unreadable: Some(fault.to_string()), ..ShownSaid::default() };
+        }
+    };
+    let base = ShownSaid {
+        kind: Some(word_of_kind(map.kind())),
+        time: Some(map.time_ms()),
+        reply_to: map.reply_to().map(|id| hex(&id)),
+        correlation: map.correlation().map(|id| hex(&id)),
+        content_type: map.content_type().map(word_of_content_type),
+        sealed: Some(word_of_form(form)),
+        ..ShownSaid::default()
+    };
+    match map.content() {
+        Ok(Some(content)) => {
+            ShownSaid { payload: hex(content.as_bytes()), text: content.as_text().map(str::to_owned), ..base }
+        }
+        Ok(None) => base,
+        Err(fault) => ShownSaid { payload: hex(bytes), unreadable: Some(fault.to_string()), ..base },
+    }
+}
+
+fn shown_author(reading: &Reading, speaker: Option<Speaker>) -> Option<ShownAuthor> {
+    let now = speaker.as_ref().map(|speaker| speaker.standing).filter(|now| *now != reading.standing);
+    let read = !matches!(reading.said, Said::Unreadable { .. });
+    read.then(|| ShownAuthor {
+        author: reading.author.map(|key| key.to_string()),
+        nick: speaker.as_ref().and_then(|speaker| speaker.nick.clone()),
+        account: speaker.and_then(|speaker| speaker.account).map(|account| Name::Account(account).text()),
+        state: reading.standing.to_string(),
+        state_now: now.map(|now| now.to_string()),
+        verified: reading.author.is_some(),
+    })
+}
+
+const fn word_of_form(form: u8) -> &'static str {
+    match form {
+        form::CHANNEL => "channel",
+        form::FIRST | form::PAIR => "chatkey",
+        form::PASCAL => "dest",
+        form::AES => "aes",
+        _ => "none",
+    }
+}
+
+impl From<SendError> for RpcError {
+    fn from(error: SendError) -> Self {
+        let code = match &error {
+            SendError::Publish(error) => return Self::from(error.clone()),
+            SendError::NoSuchIdentity(_) | SendError::NoIdentity | SendError::NoKey(_) | SendError::NoWay(_) => {
+                Code::NotFound
+            }
+            SendError::NoAccountKey { .. } | SendError::NotJoined(_) | SendError::Ambiguous { .. } => Code::NotFound,
+            SendError::Contacts(_) | SendError::Begin(_) => Code::TooMany,
+            _ => Code::CannotBeSent,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -288,6 +768,8 @@ mod tests {
             own: seq.is_multiple_of(2),
             name: Some("#Ch".to_owned()),
             content,
+            reading: None,
+            speaker: None,
         }
     }
 

@@ -1,10 +1,12 @@
 //! What each method does, by the noun it is about. Every shape that leaves here is declared here: no type of the node's is JSON.
 
 pub(super) mod account;
+pub(super) mod identity;
 pub(super) mod listen;
 pub(super) mod messages;
 pub(super) mod node;
 pub(super) mod peers;
+pub(super) mod people;
 pub(super) mod wallet;
 
 use std::fmt::Write as _;

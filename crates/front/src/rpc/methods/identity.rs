@@ -1,0 +1,332 @@
+//! Chat keys of this node: who is speaking.
+
+use nightjar_core::time::Wall;
+use nightjar_node::handle::Handle;
+use nightjar_node::identity::{ChangeError, Identities, Identity, WhichError};
+use serde::Serialize;
+
+use crate::rpc::arguments::{Arguments, Kind, Need, Param};
+use crate::rpc::error::{Code, RpcError};
+use crate::rpc::message::Answer;
+use crate::rpc::table::{Call, Field, Method, field, field_if};
+
+const WHICH: Param = Param {
+    name: "which",
+    kind: Kind::Text,
+    need: Need::Required,
+    doc: "`default`, a nick, or the first digits (four or more) of a key.",
+};
+const PASSPHRASE: Param = Param {
+    name: "passphrase",
+    kind: Kind::Text,
+    need: Need::Optional,
+    doc: "The passphrase of the file; none when left out.",
+};
+
+/// What an identity is told as.
+const SHOWN: &[Field] = &[
+    field("key", "hex", "The public key, 32 bytes."),
+    field("nick", "text or null", "What it calls itself."),
+    field("default", "boolean", "Whether it speaks when nobody says which."),
+    field("made", "integer", "When it was made, Unix milliseconds."),
+    field("revoked", "integer or null", "When it was revoked, Unix milliseconds."),
+    field("accounts", "array", "The accounts it has proofs for."),
+    field("accounts[].account", "text", "The account."),
+    field("accounts[].until", "integer", "Until when the proof counts, Unix seconds."),
+];
+const EXAMPLE: &str = r#"{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":true,"made":1767225000123,"revoked":null,"accounts":[]}"#;
+
+pub(crate) const NEW: Method<Handle> = Method {
+    name: "identitynew",
+    summary: "Makes a chat key. The first one is the default.",
+    notes: "What is signed with it shows that it comes from one and the same; who that is, is shown by `prove`.",
+    params: &[Param {
+        name: "nick",
+        kind: Kind::Text,
+        need: Need::Optional,
+        doc: "What it calls itself; nobody is kept from calling himself the same.",
+    }],
+    result: SHOWN,
+    example: r#"{"nick":"nightraven"}"#,
+    example_result: EXAMPLE,
+    run: |call, mut arguments| {
+        Box::pin(async move {
+            let nick = arguments.text("nick");
+            changed(&call, move |all, now| all.new_identity(nick.as_deref(), now)).await
+        })
+    },
+};
+
+pub(crate) const LIST: Method<Handle> = Method {
+    name: "identitylist",
+    summary: "The chat keys of this node.",
+    notes: "",
+    params: &[],
+    result: &[
+        field("locked", "boolean", "Whether their secrets wait for `identityunlock`."),
+        field("passphrase", "boolean", "Whether they have a passphrase."),
+        field("identities", "array", "Each as `identitynew` gives it."),
+        field("identities[].key", "hex", "The public key, 32 bytes."),
+        field("identities[].nick", "text or null", "What it calls itself."),
+        field("identities[].default", "boolean", "Whether it speaks when nobody says which."),
+        field("identities[].made", "integer", "When it was made, Unix milliseconds."),
+        field("identities[].revoked", "integer or null", "When it was revoked, Unix milliseconds."),
+        field("identities[].accounts", "array", "The accounts it has proofs for."),
+        field("identities[].accounts[].account", "text", "The account."),
+        field("identities[].accounts[].until", "integer", "Until when the proof counts, Unix seconds."),
+    ],
+    example: "{}",
+    example_result: r#"{"locked":false,"passphrase":false,"identities":[{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":true,"made":1767225000123,"revoked":null,"accounts":[]}]}"#,
+    run: |call, _| Box::pin(list(call)),
+};
+
+pub(crate) const DEFAULT: Method<Handle> = Method {
+    name: "identitydefault",
+    summary: "Lets a chat key speak when nobody says which.",
+    notes: "",
+    params: &[WHICH],
+    result: SHOWN,
+    example: r#"{"which":"nightraven"}"#,
+    example_result: EXAMPLE,
+    run: |call, arguments| Box::pin(of_one(call, arguments, |all, which, _| all.make_default(which))),
+};
+
+pub(crate) const NICK: Method<Handle> = Method {
+    name: "identitynick",
+    summary: "Gives a chat key another nick, or none.",
+    notes: "It is told to others with the next card.",
+    params: &[
+        WHICH,
+        Param { name: "nick", kind: Kind::Text, need: Need::Optional, doc: "The nick; none when left out." },
+    ],
+    result: SHOWN,
+    example: r#"{"which":"default","nick":"nightraven"}"#,
+    example_result: EXAMPLE,
+    run: |call, mut arguments| {
+        let nick = arguments.text("nick");
+        Box::pin(of_one(call, arguments, move |all, which, _| all.set_nick(which, nick.as_deref())))
+    },
+};
+
+pub(crate) const REVOKE: Method<Handle> = Method {
+    name: "identityrevoke",
+    summary: "Ends a chat key, because it may be in other hands. It cannot be taken back.",
+    notes: "The node speaks with it no more, and still opens what was sealed for it. Proofs of accounts that it had should be ended with \
+            `prove` and `revoke` as well: others cannot know otherwise.",
+    params: &[WHICH],
+    result: SHOWN,
+    example: r#"{"which":"8a88e3dd"}"#,
+    example_result: r#"{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":false,"made":1767225000123,"revoked":1767311400123,"accounts":[]}"#,
+    run: |call, arguments| Box::pin(of_one(call, arguments, Identities::revoke)),
+};
+
+pub(crate) const EXPORT: Method<Handle> = Method {
+    name: "identityexport",
+    summary: "A chat key as a text from which `identityimport` makes it elsewhere.",
+    notes: "Without a passphrase, who sees the text has the key.",
+    params: &[WHICH, PASSPHRASE],
+    result: &[field("file", "text", "The text.")],
+    example: r#"{"which":"default","passphrase":"a long one"}"#,
+    example_result: r#"{"file":"-----BEGIN NIGHTJAR IDENTITY-----\n..."}"#,
+    run: |call, arguments| Box::pin(export(call, arguments)),
+};
+
+pub(crate) const IMPORT: Method<Handle> = Method {
+    name: "identityimport",
+    summary: "Takes in a chat key that `identityexport` gave.",
+    notes: "",
+    params: &[Param { name: "file", kind: Kind::Text, need: Need::Required, doc: "The text." }, PASSPHRASE],
+    result: SHOWN,
+    example: r#"{"file":"-----BEGIN NIGHTJAR IDENTITY-----\n...","passphrase":"a long one"}"#,
+    example_result: EXAMPLE,
+    run: |call, arguments| Box::pin(import(call, arguments)),
+};
+
+pub(crate) const UNLOCK: Method<Handle> = Method {
+    name: "identityunlock",
+    summary: "Opens the chat keys with their passphrase, until the node ends or `identitylock`.",
+    notes: "",
+    params: &[Param { name: "passphrase", kind: Kind::Text, need: Need::Required, doc: "The passphrase." }],
+    result: LOCKED,
+    example: r#"{"passphrase":"a long one"}"#,
+    example_result: r#"{"locked":false,"passphrase":true}"#,
+    run: |call, mut arguments| {
+        Box::pin(async move {
+            let passphrase = secret(&mut arguments, "passphrase").unwrap_or_default();
+            let unlocked = call.node.post().identities().off_the_tasks(move |all| all.unlock(&passphrase)).await;
+            unlocked.map_err(|error| RpcError::new(Code::NotAllowed, error.to_string()))?;
+            Ok(locked(&call))
+        })
+    },
+};
+
+pub(crate) const LOCK: Method<Handle> = Method {
+    name: "identitylock",
+    summary: "Forgets the secrets of the chat keys until `identityunlock`.",
+    notes: "",
+    params: &[],
+    result: LOCKED,
+    example: "{}",
+    example_result: r#"{"locked":true,"passphrase":true}"#,
+    run: |call, _| {
+        Box::pin(async move {
+            let locked_now = call.node.post().identities().off_the_tasks(Identities::lock).await;
+            locked_now.map_err(|error| RpcError::new(Code::CannotBeSent, error.to_string()))?;
+            Ok(locked(&call))
+        })
+    },
+};
+
+pub(crate) const PASSPHRASE_OF: Method<Handle> = Method {
+    name: "identitypassphrase",
+    summary: "Sets, changes or takes away the passphrase under which the chat keys lie on the disk.",
+    notes: "",
+    params: &[
+        Param { name: "old", kind: Kind::Text, need: Need::Optional, doc: "The one that is set now." },
+        Param { name: "new", kind: Kind::Text, need: Need::Optional, doc: "The new one; none when left out." },
+    ],
+    result: LOCKED,
+    example: r#"{"new":"a long one"}"#,
+    example_result: r#"{"locked":false,"passphrase":true}"#,
+    run: |call, mut arguments| {
+        Box::pin(async move {
+            let (old, new) = (secret(&mut arguments, "old"), secret(&mut arguments, "new"));
+            let set = move |all: &Identities| all.set_passphrase(text(&old), text(&new));
+            let done = call.node.post().identities().off_the_tasks(set).await;
+            done.map_err(|error| RpcError::new(Code::NotAllowed, error.to_string()))?;
+            Ok(locked(&call))
+        })
+    },
+};
+
+const LOCKED: &[Field] = &[
+    field("locked", "boolean", "Whether the secrets wait for `identityunlock`."),
+    field_if("passphrase", "boolean", "Whether there is a passphrase."),
+];
+
+type Secret = zeroize::Zeroizing<String>;
+
+#[derive(Serialize)]
+pub(super) struct Shown {
+    key: String,
+    nick: Option<String>,
+    default: bool,
+    made: u64,
+    revoked: Option<u64>,
+    accounts: Vec<ShownAccount>,
+}
+
+#[derive(Serialize)]
+struct ShownAccount {
+    account: String,
+    until: u32,
+}
+
+#[derive(Serialize)]
+struct List {
+    locked: bool,
+    passphrase: bool,
+    identities: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Lock {
+    locked: bool,
+    passphrase: bool,
+}
+
+#[derive(Serialize)]
+struct Exported<'a> {
+    file: &'a str,
+}
+
+pub(super) fn shown(identity: &Identity) -> Shown {
+    let account = |proof: &nightjar_node::identity::Proof| ShownAccount {
+        account: nightjar_core::name::Name::Account(proof.account).text(),
+        until: proof.until,
+    };
+    Shown {
+        key: identity.key.to_string(),
+        nick: identity.nick.clone(),
+        default: identity.default,
+        made: identity.made.0,
+        revoked: identity.revoked.map(|when| when.0),
+        accounts: identity.proofs.iter().map(account).collect(),
+    }
+}
+
+async fn list(call: Call<Handle>) -> Result<Answer, RpcError> {
+    let all = call.node.post().identities();
+    let identities = all.list().iter().map(shown).collect();
+    Ok(Answer::of(&List { locked: all.locked(), passphrase: all.has_passphrase(), identities }))
+}
+
+async fn export(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, RpcError> {
+    let which = arguments.text("which").unwrap_or_default();
+    let passphrase = secret(&mut arguments, "passphrase");
+    let export = move |all: &Identities| all.export(&which, text(&passphrase));
+    let file = call.node.post().identities().off_the_tasks(export).await;
+    let file = file.map_err(|error| RpcError::new(Code::NotFound, error.to_string()))?;
+    Ok(Answer::of(&Exported { file: &file }))
+}
+
+async fn import(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, RpcError> {
+    let file = secret(&mut arguments, "file").unwrap_or_default();
+    let passphrase = secret(&mut arguments, "passphrase");
+    let import = move |all: &Identities| all.import(file.as_bytes(), text(&passphrase));
+    let taken = call.node.post().identities().off_the_tasks(import).await;
+    let identity = taken.map_err(|error| RpcError::new(Code::InvalidParams, error.to_string()))?;
+    call.node.post().refresh_own();
+    Ok(Answer::of(&shown(&identity)))
+}
+
+async fn of_one(
+    call: Call<Handle>,
+    mut arguments: Arguments,
+    act: impl FnOnce(&Identities, &str, Wall) -> Result<Identity, ChangeError> + Send + 'static,
+) -> Result<Answer, RpcError> {
+    let which = arguments.text("which").unwrap_or_default();
+    changed(&call, move |all, now| act(all, &which, now)).await
+}
+
+async fn changed(
+    call: &Call<Handle>,
+    act: impl FnOnce(&Identities, Wall) -> Result<Identity, ChangeError> + Send + 'static,
+) -> Result<Answer, RpcError> {
+    let post = call.node.post();
+    let now = post.now();
+    let identity = post.identities().off_the_tasks(move |all| act(all, now)).await?;
+    post.refresh_own();
+    Ok(Answer::of(&shown(&identity)))
+}
+
+fn locked(call: &Call<Handle>) -> Answer {
+    call.node.post().refresh_own();
+    let all = call.node.post().identities();
+    Answer::of(&Lock { locked: all.locked(), passphrase: all.has_passphrase() })
+}
+
+fn secret(arguments: &mut Arguments, name: &str) -> Option<Secret> {
+    arguments.text(name).map(Secret::new)
+}
+
+fn text(secret: &Option<Secret>) -> Option<&str> {
+    secret.as_ref().map(|secret| secret.as_str())
+}
+
+impl From<ChangeError> for RpcError {
+    fn from(error: ChangeError) -> Self {
+        let code = match &error {
+            ChangeError::Which(_) => Code::NotFound,
+            ChangeError::Write(_) => Code::Internal,
+            _ => Code::InvalidParams,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<WhichError> for RpcError {
+    fn from(error: WhichError) -> Self {
+        Self::new(Code::NotFound, error.to_string())
+    }
+}

@@ -1,0 +1,3 @@
+//! What the chain says of accounts, and so of those who claim to own one.
+
+pub mod standing;

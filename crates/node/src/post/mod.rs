@@ -1,0 +1,428 @@
+//! Messages for people: opens what comes, wraps what is sent, knows who is who. Never decides where a record goes, and nothing
+//! that a stranger sends makes it send anything.
+
+mod meaning;
+mod opener;
+mod out;
+mod people;
+mod send;
+mod state;
+pub(crate) mod upkeep;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nightjar_core::chain::Network;
+use nightjar_core::name::{Name, TypedName};
+use nightjar_core::record::Target;
+use nightjar_core::time::Wall;
+use nightjar_envelope::fragment::Assembly;
+use nightjar_envelope::key::ChatKey;
+use nightjar_envelope::seal::channel::{ChannelKey, PassphraseFault};
+use nightjar_envelope::seal::words::{Weak, passphrase, weakness};
+use rand_chacha::ChaCha20Rng;
+use tokio::sync::{Notify, watch};
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::identity::Identities;
+use crate::message::Speaker;
+use crate::store::{Change, Joined, OpenError, Pair, People, Relation, Store, StoreLimits, WriteError};
+use crate::work::WorkPool;
+
+pub use meaning::WINDOW_S;
+pub use out::{Sent, Work};
+pub use people::{CONTACTS_MAX, PROOFS_MAX, PROOFS_PER_KEY_MAX, REQUESTS_MAX, SPEAKERS_MAX, TooManyContacts};
+pub use send::{
+    Addressee, Letter, PARTS_AT_ONCE, PARTS_PER_S, SealWish, Sealed, SendError, SpeakAs, TypeOfContent, seconds_for,
+};
+pub use state::JOINED_MAX;
+
+use opener::PostOpener;
+use state::{JoinedName, OwnKey, State};
+
+/// The messages of a node. A clone is the same.
+#[derive(Clone)]
+pub struct Post {
+    shared: Arc<Shared>,
+    identities: Identities,
+    store: Store,
+    work: WorkPool,
+}
+
+impl std::fmt::Debug for Post {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Post").finish_non_exhaustive()
+    }
+}
+
+struct Shared {
+    network: Network,
+    clock: Clock,
+    state: Mutex<State>,
+    assembly: Mutex<Assembly>,
+    chance: Mutex<ChaCha20Rng>,
+    /// What the engine is to listen to because of keys.
+    targets: watch::Sender<Arc<BTreeSet<Target>>>,
+    /// Accounts that somebody claims, and the chain was not asked about yet.
+    looks: Mutex<BTreeSet<u32>>,
+    look: Notify,
+    /// A key spoke somewhere, or says something else of itself.
+    tell: Notify,
+    cards: Mutex<upkeep::Cards>,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    outsiders: AtomicU64,
+    refused: AtomicU64,
+    declined: AtomicU64,
+    bad_proofs: AtomicU64,
+}
+
+/// What was counted since the node started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PostCounters {
+    /// Records on targets of ours that were not under their seal.
+    pub outsiders: u64,
+    /// Messages that were forged, damaged, or sealed for another key.
+    pub refused: u64,
+    /// Messages of people the user does not want to hear from.
+    pub declined: u64,
+    /// Proofs of accounts that were none.
+    pub bad_proofs: u64,
+    /// Sets of parts that wait for more.
+    pub sets_waiting: usize,
+    /// Bytes of all loose parts.
+    pub loose_bytes: usize,
+}
+
+/// A name cannot be joined. Says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// Only channels have passphrases.
+    #[error("{0} is no channel: a passphrase is for what begins with #; messages to a person are sealed by themselves")]
+    NoChannel(String),
+    /// The phrase is easily guessed.
+    #[error("the passphrase is weak: {0}. Leave it out and six words are made, or say that it is to be weak")]
+    Weak(Weak),
+    /// It cannot be used.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseFault),
+    /// Too many.
+    #[error("{JOINED_MAX} names are joined with a secret, and that is the most: `part` one that is not needed")]
+    TooMany,
+    /// It could not be written down.
+    #[error(transparent)]
+    Store(#[from] WriteError),
+}
+
+/// A wish to read a name with a secret.
+#[derive(Clone)]
+pub struct JoinWish {
+    /// The name.
+    pub name: TypedName,
+    /// A channel's passphrase; one is made when it is empty.
+    pub passphrase: Option<Zeroizing<String>>,
+    /// Whether a weak one will do.
+    pub weak: bool,
+    /// A password of PascalCoin's own kind.
+    pub password: Option<Zeroizing<String>>,
+}
+
+/// Somebody, and all that is known of him here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Who.
+    pub speaker: Speaker,
+    /// Whether it is one of this node's own keys.
+    pub own: bool,
+    /// How the user stands to him.
+    pub relation: Option<Relation>,
+    /// A nick of the user's own, or of a contact, that his looks like.
+    pub looks_like: Option<String>,
+}
+
+impl Post {
+    /// Opens the store and looks at what comes from now on with these identities.
+    pub(crate) fn open(
+        network: Network,
+        path: &std::path::Path,
+        limits: StoreLimits,
+        identities: Identities,
+        clock: Clock,
+        chance: ChaCha20Rng,
+    ) -> Result<Self, OpenError> {
+        let mut made = None;
+        let store = Store::open_with(path, limits, |people: People| {
+            let shared = Arc::new(Shared {
+                network,
+                state: Mutex::new(State::new(network, people, clock.wall())),
+                clock,
+                assembly: Mutex::default(),
+                chance: Mutex::new(chance),
+                targets: watch::channel(Arc::default()).0,
+                looks: Mutex::default(),
+                look: Notify::new(),
+                tell: Notify::new(),
+                cards: Mutex::default(),
+                counters: Counters::default(),
+            });
+            made = Some(Arc::clone(&shared));
+            PostOpener { shared }
+        })?;
+        let shared = made.expect("a store that is open has made its opener");
+        let work = WorkPool::of_spare_cores(shared.clock.clone());
+        let post = Self { shared, identities, store, work };
+        post.refresh_own();
+        Ok(post)
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What time it is for the messages.
+    pub fn now(&self) -> Wall {
+        self.shared.clock.wall()
+    }
+
+    /// The chat keys of this node. Whoever changes them calls [`Post::refresh_own`].
+    pub const fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// What the engine is to listen to.
+    pub(crate) fn targets(&self) -> watch::Receiver<Arc<BTreeSet<Target>>> {
+        self.shared.targets.subscribe()
+    }
+
+    /// Takes over what changed of the identities.
+    pub fn refresh_own(&self) {
+        let secrets = self.identities.opening_secrets().unwrap_or_default();
+        let own = self.identities.list().into_iter().zip(secrets).map(|(identity, secret)| OwnKey {
+            secret,
+            ended: identity.ended(),
+            default: identity.default,
+            nick: identity.nick,
+            accounts: identity.proofs.iter().map(|proof| proof.account).collect(),
+        });
+        let now = self.shared.clock.wall();
+        let mut changes = Vec::new();
+        {
+            let mut state = self.shared.lock();
+            state.set_own(own.collect(), now);
+            let named: Vec<_> =
+                state.own.iter().map(|own| (own.secret.public(), own.nick.clone().unwrap_or_default())).collect();
+            for (key, nick) in named {
+                state.known.call(key, Some(nick).filter(|nick| !nick.is_empty()), now, &mut changes);
+            }
+            self.shared.targets.send_replace(state.targets());
+        }
+        self.write_down(changes);
+        self.shared.tell.notify_one();
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> PostCounters {
+        let Counters { outsiders, refused, declined, bad_proofs } = &self.shared.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (sets_waiting, loose_bytes) = self.shared.assembly().waiting();
+        PostCounters {
+            outsiders: read(outsiders),
+            refused: read(refused),
+            declined: read(declined),
+            bad_proofs: read(bad_proofs),
+            sets_waiting,
+            loose_bytes,
+        }
+    }
+
+    /// Reads a name with a secret from now on. Stretching a passphrase blocks for some tenths of a second. Gives the
+    /// passphrase when it was made here.
+    pub async fn join(&self, wish: JoinWish) -> Result<Option<Zeroizing<String>>, JoinError> {
+        let JoinWish { name, passphrase: phrase, weak, password } = wish;
+        let folded = name.name().text();
+        if self.shared.lock().joined.len() >= JOINED_MAX && !self.shared.lock().joined.contains_key(&folded) {
+            return Err(JoinError::TooMany);
+        }
+        let mut made = None;
+        let channel = match phrase {
+            Some(_) if !matches!(name.name(), Name::Channel(_)) => return Err(JoinError::NoChannel(folded)),
+            Some(phrase) => {
+                let phrase = if phrase.is_empty() {
+                    let words = Zeroizing::new(passphrase(&mut *self.shared.chance()));
+                    made = Some(words.clone());
+                    words
+                } else {
+                    phrase
+                };
+                if let Some(why) = weakness(&phrase).filter(|_| !weak) {
+                    return Err(JoinError::Weak(why));
+                }
+                let (network, channel) = (self.shared.network, folded.clone());
+                let derived = tokio::task::spawn_blocking(move || ChannelKey::derive(network, &channel, &phrase)).await;
+                Some(derived.map_err(|_| PassphraseFault::Memory)??)
+            }
+            None => None,
+        };
+        let joined = {
+            let mut state = self.shared.lock();
+            let before = state.joined.remove(&folded);
+            let (old_channel, old_password) = before.map_or((None, None), |it| (it.channel, it.password));
+            let now = JoinedName {
+                typed: name.typed().to_owned(),
+                channel: channel.or(old_channel),
+                password: password.or(old_password),
+            };
+            let row = Joined {
+                name: folded.clone(),
+                typed: now.typed.clone(),
+                root: now.channel.as_ref().map(|channel| channel.root().clone()),
+                password: now.password.clone(),
+            };
+            state.joined.insert(folded, now);
+            state.refresh(self.shared.clock.wall());
+            self.shared.targets.send_replace(state.targets());
+            row
+        };
+        self.store.change(vec![Change::Join(joined)]).await?;
+        Ok(made)
+    }
+
+    /// Reads a name with a secret no more; `false` if it was not joined.
+    pub async fn part(&self, name: &Name) -> Result<bool, WriteError> {
+        let folded = name.text();
+        let was = {
+            let mut state = self.shared.lock();
+            let was = state.joined.remove(&folded).is_some();
+            state.refresh(self.shared.clock.wall());
+            self.shared.targets.send_replace(state.targets());
+            was
+        };
+        if was {
+            self.store.change(vec![Change::Part(folded)]).await?;
+        }
+        Ok(was)
+    }
+
+    /// The names that are read with a secret, as they were typed: whether it is a passphrase, and whether a password.
+    pub fn joined(&self) -> Vec<(String, bool, bool)> {
+        let state = self.shared.lock();
+        let joined = state.joined.values();
+        joined.map(|it| (it.typed.clone(), it.channel.is_some(), it.password.is_some())).collect()
+    }
+
+    /// Strangers who wrote to us under seal and were not answered, those heard last first.
+    pub fn requests(&self) -> Vec<Known> {
+        let state = self.shared.lock();
+        let mut pairs: Vec<Pair> =
+            state.known.pairs().filter(|pair| pair.relation == Relation::Request).copied().collect();
+        pairs.sort_by_key(|pair| std::cmp::Reverse(pair.heard));
+        pairs.iter().filter_map(|pair| state.known(&pair.other)).collect()
+    }
+
+    /// Makes somebody a contact, or one we do not hear from; `false` if he is not known.
+    pub async fn decide(&self, other: ChatKey, relation: Relation) -> Result<bool, DecideError> {
+        let mut changes = Vec::new();
+        {
+            let mut state = self.shared.lock();
+            let pairs: Vec<Pair> = state.known.pairs().filter(|pair| pair.other == other).copied().collect();
+            if pairs.is_empty() {
+                return Ok(false);
+            }
+            for pair in pairs {
+                state.known.set_pair(Pair { relation, ..pair }, &mut changes)?;
+            }
+            if relation == Relation::Contact {
+                changes.push(Change::Accepted(other));
+            }
+            state.refresh(self.shared.clock.wall());
+            self.shared.targets.send_replace(state.targets());
+        }
+        self.store.change(changes).await?;
+        Ok(true)
+    }
+
+    /// Everybody who goes by a nick or an account, or whose key begins with these hex digits. The likeliest first.
+    pub fn who_is(&self, who: &Who) -> Vec<Known> {
+        let state = self.shared.lock();
+        let found: Vec<ChatKey> = match who {
+            Who::Name(Name::Nick(nick)) => state.known.called(nick).iter().map(|it| it.key).collect(),
+            Who::Name(Name::Account(account)) => state.known.claiming(*account).iter().map(|it| it.key).collect(),
+            Who::Name(Name::Channel(_)) => Vec::new(),
+            Who::Key(digits) => state.known.with_key(digits).iter().map(|it| it.key).collect(),
+        };
+        found.iter().filter_map(|key| state.known(key)).collect()
+    }
+
+    /// The conversations behind a name: the name's own, and those with people who go by it.
+    pub fn conversations(&self, name: &Name) -> Vec<String> {
+        let state = self.shared.lock();
+        let people = match name {
+            Name::Nick(nick) => state.known.called(nick),
+            Name::Account(account) => state.known.claiming(*account),
+            Name::Channel(_) => Vec::new(),
+        };
+        let direct = people.into_iter().take(8).map(|speaker| format!("@{}", speaker.key));
+        std::iter::once(name.text()).chain(direct).collect()
+    }
+
+    /// Writes changes down without waiting. A disk that fails is told of by the store itself.
+    fn write_down(&self, changes: Vec<Change>) {
+        if !changes.is_empty() {
+            drop(self.store.change(changes));
+        }
+    }
+}
+
+/// Whom a user asks about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A nick or an account.
+    Name(Name),
+    /// The first hex digits of a chat key.
+    Key(String),
+}
+
+/// A decision about somebody could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// Too many.
+    #[error(transparent)]
+    Contacts(#[from] TooManyContacts),
+    /// It could not be written down.
+    #[error(transparent)]
+    Store(#[from] WriteError),
+}
+
+impl Shared {
+    // Nobody panics while holding one of these.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn assembly(&self) -> MutexGuard<'_, Assembly> {
+        self.assembly.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn chance(&self) -> MutexGuard<'_, ChaCha20Rng> {
+        self.chance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cards(&self) -> MutexGuard<'_, upkeep::Cards> {
+        self.cards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a look at an account.
+    fn look_at(&self, account: u32) {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
+        self.look.notify_one();
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,280 @@
+//! Opens what came, before it is written: says what it says, who wrote it and in which conversation it belongs. Runs in the
+//! writer's thread. What cannot be opened has no effect but a count, and nothing that comes makes this node send.
+
+use std::sync::{Arc, MutexGuard};
+
+use nightjar_core::name::{Name, TypedName};
+use nightjar_core::record::Record;
+use nightjar_core::time::Wall;
+use nightjar_envelope::delegation::Delegation;
+use nightjar_envelope::fragment::{Joined, Part};
+use nightjar_envelope::id::MessageId;
+use nightjar_envelope::key::ChatKey;
+use nightjar_envelope::map::{Kind, Map};
+use nightjar_envelope::open::{self, Meaning, OpenedMessage, Refused, Says};
+use nightjar_envelope::{CODING, Place, form};
+
+use super::meaning::Meant;
+use super::state::State;
+use super::{Shared, count};
+use crate::chain::standing::Standing;
+use crate::message::{Content, NewMessage, Reading, Said};
+use crate::store::{Change, Opened, Opener, Pair, Relation};
+
+const CODING_RAW: u8 = 0;
+
+/// Opens with the keys of the node.
+pub(super) struct PostOpener {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Opener for PostOpener {
+    fn open(&mut self, came: Vec<NewMessage>) -> Opened {
+        let mut opened = Opened::default();
+        if came.is_empty() {
+            return opened;
+        }
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let pairs_before = state.known.pairs().count();
+        for message in came {
+            self.open_one(&mut state, message, &mut opened);
+        }
+        // Who wrote to us listens for the answer where only the two of us know: so do we, at once.
+        if state.known.pairs().count() != pairs_before {
+            let now = shared.clock.now().wall;
+            state.refresh(now);
+            shared.targets.send_replace(state.targets());
+        }
+        opened
+    }
+}
+
+impl PostOpener {
+    fn open_one(&self, state: &mut MutexGuard<'_, State>, message: NewMessage, opened: &mut Opened) {
+        let Content::Record(record) = &message.content else { return opened.messages.push(message) };
+        if message.reading.is_some() {
+            return opened.messages.push(message);
+        }
+        let meant = state.meant(record.target()).cloned();
+        let reading = match record.stamp() {
+            Some(stamp) if stamp.coding == CODING && stamp.reserved == 0 => {
+                // What was sent here was written down when it was sent.
+                if message.own {
+                    return;
+                }
+                self.envelope(state, record, &message, meant, &mut opened.changes)
+            }
+            _ if matches!(meant, Some(Meant::Channel(_) | Meant::Pair { .. })) => {
+                count(&self.shared.counters.outsiders);
+                None
+            }
+            stamp => {
+                let is_raw = stamp.is_none_or(|stamp| stamp.coding == CODING_RAW && stamp.reserved == 0);
+                let why = || "it is of a form that this program does not know".to_owned();
+                let said = if is_raw { Said::Raw } else { Said::Unreadable { form: None, why: why() } };
+                let id = is_raw.then(|| MessageId::of_raw(state.network, record));
+                let request = self.is_request(state, meant.as_ref(), None);
+                Some(Reading {
+                    conversation: conversation(&message, record),
+                    id,
+                    author: None,
+                    own_key: None,
+                    said,
+                    standing: Standing::Anonymous,
+                    request: request && !message.own,
+                })
+            }
+        };
+        if let Some(reading) = reading {
+            let own = message.own || reading.author.is_some_and(|author| state.own_key(&author).is_some());
+            opened.messages.push(NewMessage { own, reading: Some(reading), ..message });
+        }
+    }
+
+    /// What an envelope says; `None` when it is nothing for the log.
+    fn envelope(
+        &self,
+        state: &mut State,
+        record: &Record,
+        message: &NewMessage,
+        meant: Option<Meant>,
+        changes: &mut Vec<Change>,
+    ) -> Option<Reading> {
+        let place = Place::of(state.network, record)?;
+        let whole;
+        let body = match Part::parse(record.body()) {
+            Some(part) => match self.shared.assembly().take(&place, &part) {
+                Joined::Whole(body) => {
+                    whole = body;
+                    &whole
+                }
+                _ => return None,
+            },
+            None => record.body(),
+        };
+        let secrets: Vec<_> = state.own.iter().map(|own| own.secret.clone()).collect();
+        let passwords: Vec<&str> = self.passwords(state, message, meant.as_ref());
+        let meaning = match &meant {
+            Some(Meant::Channel(name)) => Meaning::Channel(state.joined.get(name)?.channel.as_ref()?),
+            Some(Meant::Pair { own, other }) => Meaning::Pair(state.pair_key(own, other)?),
+            Some(Meant::Name(_)) => Meaning::Own { secrets: &secrets, accounts: &[], passwords: &passwords },
+            None if is_direct(message) => Meaning::Own { secrets: &secrets, accounts: &[], passwords: &passwords },
+            None => Meaning::Open { passwords: &passwords },
+        };
+        let first = body.first().copied();
+        match open::open(&place, body, &meaning) {
+            open::Opened::Message(opened) => self.message(state, record, message, meant, opened, changes),
+            open::Opened::Unreadable(why) => Some(Reading {
+                conversation: conversation(message, record),
+                id: None,
+                author: None,
+                own_key: None,
+                said: Said::Unreadable { form: first, why: why.to_string() },
+                standing: Standing::Anonymous,
+                request: self.is_request(state, meant.as_ref(), None),
+            }),
+            open::Opened::Refused(Refused::Outsider) => {
+                count(&self.shared.counters.outsiders);
+                None
+            }
+            open::Opened::Refused(Refused::NotForUs | Refused::Forged) => {
+                count(&self.shared.counters.refused);
+                None
+            }
+        }
+    }
+
+    fn message(
+        &self,
+        state: &mut State,
+        record: &Record,
+        message: &NewMessage,
+        meant: Option<Meant>,
+        opened: OpenedMessage,
+        changes: &mut Vec<Change>,
+    ) -> Option<Reading> {
+        let OpenedMessage { id, author, signed, form, recipient, says } = opened;
+        let now = message.received;
+        if let Some(author) = author {
+            if state.known.is_declined(&author) {
+                count(&self.shared.counters.declined);
+                return None;
+            }
+            state.known.heard(author, now, changes);
+        }
+        if let Says::Map(map) = &says
+            && self.is_about_people(state, author, map, signed, now, changes)
+        {
+            return None;
+        }
+        let direct = author.zip(recipient).filter(|_| form == form::FIRST || form == form::PAIR);
+        let (conversation, request) = match (direct, &meant) {
+            (Some((other, own)), _) => {
+                (format!("@{other}"), self.met(state, own, other, form == form::PAIR, now, changes))
+            }
+            (None, Some(Meant::Channel(name))) => (name.clone(), false),
+            (None, _) => (conversation(message, record), self.is_request(state, meant.as_ref(), author.as_ref())),
+        };
+        let standing = author.map_or(Standing::Anonymous, |author| {
+            state.known.speaker(&author).map_or(Standing::Claimed, |speaker| speaker.standing)
+        });
+        let said = match says {
+            Says::Map(map) => Said::Map { form, map: map.bytes().to_vec() },
+            Says::Text(text) => Said::Text { form, text },
+        };
+        Some(Reading { conversation, id: Some(id), author, own_key: recipient, said, standing, request })
+    }
+
+    /// Cards and proofs say something about their author, and are no messages.
+    fn is_about_people(
+        &self,
+        state: &mut State,
+        author: Option<ChatKey>,
+        map: &Map,
+        signed: bool,
+        now: Wall,
+        changes: &mut Vec<Change>,
+    ) -> bool {
+        match map.kind() {
+            Kind::Card => {
+                if let (Some(author), Some(nick)) = (author, map.nick()) {
+                    state.known.card(author, nick, map.time_ms(), now, changes);
+                }
+                true
+            }
+            Kind::Proof => {
+                let delegation = map.delegation().and_then(|bytes| Delegation::parse(bytes).ok());
+                let checked = delegation.map(|delegation| {
+                    // A claim is signed by the key it is for; the end of one may be told by anybody.
+                    let author = author.filter(|_| signed);
+                    delegation.check(state.network, author.as_ref(), now.unix_s())
+                });
+                match checked {
+                    Some(Ok(checked)) => {
+                        if state.known.proof(&checked, false, now, changes) {
+                            self.shared.look_at(checked.claim.account);
+                        }
+                    }
+                    Some(Err(_)) | None => count(&self.shared.counters.bad_proofs),
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Somebody wrote to us under seal. Says whether he is a stranger.
+    fn met(
+        &self,
+        state: &mut State,
+        own: ChatKey,
+        other: ChatKey,
+        on_pair: bool,
+        now: Wall,
+        changes: &mut Vec<Change>,
+    ) -> bool {
+        let now = now.unix_s();
+        let known = state.known.pair(&own, &other).copied();
+        let mut pair =
+            known.unwrap_or(Pair { own, other, relation: Relation::Request, wrote: 0, answered: 0, heard: 0 });
+        pair.heard = now;
+        if on_pair {
+            pair.answered = now;
+        }
+        let is_request = pair.relation == Relation::Request;
+        // Of requests there is always room for one more: the one silent longest goes.
+        state.known.set_pair(pair, changes).is_ok() && is_request
+    }
+
+    /// Whether a message in clear is one from a stranger to the user himself.
+    fn is_request(&self, state: &State, meant: Option<&Meant>, author: Option<&ChatKey>) -> bool {
+        matches!(meant, Some(Meant::Name(_)))
+            && !author.is_some_and(|author| state.known.is_contact(author) || state.own_key(author).is_some())
+    }
+
+    fn passwords<'s>(&self, state: &'s State, message: &NewMessage, meant: Option<&Meant>) -> Vec<&'s str> {
+        let name = match meant {
+            Some(Meant::Name(name)) => Some(name.text()),
+            Some(_) => None,
+            None => message.name.as_deref().and_then(folded),
+        };
+        let password = name.and_then(|name| state.joined.get(&name)).and_then(|joined| joined.password.as_ref());
+        password.map(|password| password.as_str()).into_iter().collect()
+    }
+}
+
+/// Whether it came to a nick or an account that is listened to.
+fn is_direct(message: &NewMessage) -> bool {
+    let name = message.name.as_deref().and_then(|typed| typed.parse::<TypedName>().ok());
+    name.is_some_and(|name| matches!(name.name(), Name::Nick(_) | Name::Account(_)))
+}
+
+fn folded(typed: &str) -> Option<String> {
+    typed.parse::<TypedName>().ok().map(|name| name.name().text())
+}
+
+/// Where a message belongs that is not under seal: to the name that is listened to, else to its target.
+fn conversation(message: &NewMessage, record: &Record) -> String {
+    message.name.as_deref().and_then(folded).unwrap_or_else(|| record.target().to_string())
+}

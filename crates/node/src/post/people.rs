@@ -1,0 +1,247 @@
+//! Who was heard of, who may speak for an account, who talks with whom: bounded, and changed row by row. Every change that is
+//! made here comes out as a [`Change`] for the store.
+
+use std::collections::BTreeMap;
+
+use nightjar_core::time::Wall;
+use nightjar_envelope::delegation::{Checked, Delegation};
+use nightjar_envelope::key::ChatKey;
+
+use crate::chain::standing::Standing;
+use crate::message::Speaker;
+use crate::store::{Change, Pair, Proof, Relation};
+
+/// People who are remembered: a few hundred bytes each. Those not heard of for longest go first.
+pub const SPEAKERS_MAX: usize = 16_384;
+/// How many go in one turn when there are too many, so that not every newcomer costs a look at all.
+const SPEAKERS_DROPPED: usize = 1_024;
+/// Delegations that are remembered, over all authors.
+pub const PROOFS_MAX: usize = 16_384;
+/// Accounts one chat key may claim: nobody speaks for more than a few, and each claim costs questions to the chain.
+pub const PROOFS_PER_KEY_MAX: usize = 8;
+/// Pairs that strangers made by writing to us; the one silent longest goes first.
+pub const REQUESTS_MAX: usize = 1_024;
+/// Pairs with people we wrote to or accepted. Each is listened for under the targets of nine days.
+pub const CONTACTS_MAX: usize = 4_096;
+/// "Last heard" is written down no more often than this.
+const HEARD_MS: u64 = 3_600_000;
+
+/// Everybody this node knows of.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    speakers: BTreeMap<ChatKey, Speaker>,
+    proofs: BTreeMap<ProofKey, Proof>,
+    pairs: BTreeMap<(ChatKey, ChatKey), Pair>,
+}
+
+/// The chat key first: what one key claims stands together.
+type ProofKey = (ChatKey, u32, Vec<u8>);
+
+/// There is no room for one more contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{CONTACTS_MAX} people are contacts, and that is the most: `requests decline` one whom you do not write to")]
+pub struct TooManyContacts;
+
+impl Known {
+    pub(super) fn new(speakers: Vec<Speaker>, proofs: Vec<Proof>, pairs: Vec<Pair>) -> Self {
+        let speakers = speakers.into_iter().take(SPEAKERS_MAX).map(|speaker| (speaker.key, speaker)).collect();
+        let proofs = proofs.into_iter().take(PROOFS_MAX).map(|proof| (proof_key(&proof), proof)).collect();
+        let pairs = pairs.into_iter().take(CONTACTS_MAX + REQUESTS_MAX).map(|pair| ((pair.own, pair.other), pair));
+        Self { speakers, proofs, pairs: pairs.collect() }
+    }
+
+    pub(super) fn speaker(&self, key: &ChatKey) -> Option<&Speaker> {
+        self.speakers.get(key)
+    }
+
+    /// Those who call themselves so, contacts first, then those heard last.
+    pub(super) fn called(&self, nick: &str) -> Vec<&Speaker> {
+        let mut found: Vec<_> =
+            self.speakers.values().filter(|speaker| speaker.nick.as_deref() == Some(nick)).collect();
+        found.sort_by_key(|speaker| (!self.is_contact(&speaker.key), std::cmp::Reverse(speaker.heard)));
+        found
+    }
+
+    /// Those who claim an account, the proven first.
+    pub(super) fn claiming(&self, account: u32) -> Vec<&Speaker> {
+        let mut found: Vec<_> = self.speakers.values().filter(|speaker| speaker.account == Some(account)).collect();
+        found.sort_by_key(|speaker| (rank(speaker.standing), std::cmp::Reverse(speaker.heard)));
+        found
+    }
+
+    /// Those whose key begins with these hex digits.
+    pub(super) fn with_key(&self, digits: &str) -> Vec<&Speaker> {
+        self.speakers.values().filter(|speaker| speaker.key.to_string().starts_with(digits)).collect()
+    }
+
+    pub(super) fn is_contact(&self, other: &ChatKey) -> bool {
+        self.pairs.values().any(|pair| pair.other == *other && pair.relation == Relation::Contact)
+    }
+
+    pub(super) fn is_declined(&self, other: &ChatKey) -> bool {
+        self.pairs.values().any(|pair| pair.other == *other && pair.relation == Relation::Declined)
+    }
+
+    pub(super) fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.pairs.values()
+    }
+
+    pub(super) fn pair(&self, own: &ChatKey, other: &ChatKey) -> Option<&Pair> {
+        self.pairs.get(&(*own, *other))
+    }
+
+    /// Something signed by this key came.
+    pub(super) fn heard(&mut self, key: ChatKey, now: Wall, changes: &mut Vec<Change>) -> &Speaker {
+        if !self.speakers.contains_key(&key) {
+            self.make_room_for_speaker(changes);
+        }
+        let speaker = self.speakers.entry(key).or_insert_with(|| Speaker {
+            key,
+            nick: None,
+            nick_ms: 0,
+            account: None,
+            standing: Standing::Claimed,
+            source: String::new(),
+            block: 0,
+            looked: Wall(0),
+            heard: Wall(0),
+        });
+        if now.0 >= speaker.heard.0.saturating_add(HEARD_MS) || speaker.heard == Wall(0) {
+            speaker.heard = now;
+            changes.push(Change::Speaker(speaker.clone()));
+        }
+        speaker
+    }
+
+    /// What somebody calls himself: the last word counts, by his own clock.
+    pub(super) fn card(&mut self, key: ChatKey, nick: &str, time_ms: u64, now: Wall, changes: &mut Vec<Change>) {
+        self.heard(key, now, changes);
+        let Some(speaker) = self.speakers.get_mut(&key) else { return };
+        if speaker.nick.is_some() && time_ms <= speaker.nick_ms {
+            return;
+        }
+        let is_new = speaker.nick.as_deref() != Some(nick);
+        speaker.nick = Some(nick.to_owned());
+        speaker.nick_ms = time_ms;
+        if is_new {
+            changes.push(Change::Speaker(speaker.clone()));
+        }
+    }
+
+    /// What one of our own keys calls itself.
+    pub(super) fn call(&mut self, key: ChatKey, nick: Option<String>, now: Wall, changes: &mut Vec<Change>) {
+        self.heard(key, now, changes);
+        if let Some(speaker) = self.speakers.get_mut(&key)
+            && speaker.nick != nick
+        {
+            speaker.nick = nick;
+            speaker.nick_ms = now.0;
+            changes.push(Change::Speaker(speaker.clone()));
+        }
+    }
+
+    /// A delegation, or the end of one, that is well signed. Says whether it counts for anything that was not known.
+    pub(super) fn proof(&mut self, checked: &Checked, own: bool, now: Wall, changes: &mut Vec<Change>) -> bool {
+        let key = (checked.claim.chat_key, checked.claim.account, checked.point.clone());
+        let old = self.proofs.get(&key);
+        let old = old.and_then(|old| Some((Delegation::parse(&old.bytes).ok()?, old.matched, old.own)));
+        let (matched, was_own) = match old {
+            Some((known, ..)) if checked.precedence() <= known.precedence() => return false,
+            Some((_, matched, own)) => (matched, own),
+            None if !self.make_room_for_proof(&key.0, changes) => return false,
+            None => (false, false),
+        };
+        let (chat_key, account, point) = key.clone();
+        let bytes = checked.bytes.clone();
+        let proof = Proof { account, key: chat_key, point, bytes, matched, own: own || was_own, received: now };
+        changes.push(Change::Proof(proof.clone()));
+        self.proofs.insert(key, proof);
+        true
+    }
+
+    /// The delegations of one chat key.
+    pub(super) fn proofs_of(&self, key: &ChatKey) -> impl Iterator<Item = &Proof> {
+        self.proofs.range((*key, 0, Vec::new())..).take_while(move |((of, ..), _)| of == key).map(|(_, proof)| proof)
+    }
+
+    /// Changes a pair, or makes it.
+    pub(super) fn set_pair(&mut self, pair: Pair, changes: &mut Vec<Change>) -> Result<(), TooManyContacts> {
+        let is_new = !self.pairs.contains_key(&(pair.own, pair.other));
+        let is_new = is_new || self.pair(&pair.own, &pair.other).is_some_and(|old| old.relation != pair.relation);
+        let alike = self.pairs.values().filter(|other| other.relation == pair.relation).count();
+        match pair.relation {
+            Relation::Contact if is_new && alike >= CONTACTS_MAX => return Err(TooManyContacts),
+            Relation::Request if is_new && alike >= REQUESTS_MAX => self.forget_silent(Relation::Request, changes),
+            // A list of those not wanted has a bound as well.
+            Relation::Declined if is_new && alike >= CONTACTS_MAX => self.forget_silent(Relation::Declined, changes),
+            _ => {}
+        }
+        changes.push(Change::Pair(pair));
+        self.pairs.insert((pair.own, pair.other), pair);
+        Ok(())
+    }
+
+    fn forget_silent(&mut self, relation: Relation, changes: &mut Vec<Change>) {
+        let of_kind = self.pairs.values().filter(|pair| pair.relation == relation);
+        if let Some(pair) = of_kind.min_by_key(|pair| pair.heard.max(pair.answered)).copied() {
+            self.pairs.remove(&(pair.own, pair.other));
+            changes.push(Change::NoPair(pair.own, pair.other));
+        }
+    }
+
+    fn make_room_for_speaker(&mut self, changes: &mut Vec<Change>) {
+        if self.speakers.len() < SPEAKERS_MAX {
+            return;
+        }
+        let contacts: Vec<ChatKey> = self.pairs.values().map(|pair| pair.other).collect();
+        let strangers = self.speakers.values().filter(|speaker| !contacts.contains(&speaker.key));
+        let mut silent: Vec<_> = strangers.map(|speaker| (speaker.heard, speaker.key)).collect();
+        silent.sort_unstable();
+        for (_, key) in silent.into_iter().take(SPEAKERS_DROPPED) {
+            self.speakers.remove(&key);
+            changes.push(Change::NoSpeaker(key));
+        }
+    }
+
+    /// `false` when this key claims enough.
+    fn make_room_for_proof(&mut self, key: &ChatKey, changes: &mut Vec<Change>) -> bool {
+        let claims: Vec<Proof> = self.proofs_of(key).cloned().collect();
+        if claims.len() >= PROOFS_PER_KEY_MAX {
+            // What the chain never confirmed goes for what it may.
+            let Some(oldest) = claims.iter().filter(|proof| !proof.matched && !proof.own).min_by_key(|it| it.received)
+            else {
+                return false;
+            };
+            self.forget_proof(oldest, changes);
+        }
+        if self.proofs.len() >= PROOFS_MAX {
+            let foreign = self.proofs.values().filter(|proof| !proof.own);
+            if let Some(oldest) = foreign.min_by_key(|proof| (proof.matched, proof.received)).cloned() {
+                self.forget_proof(&oldest, changes);
+            }
+        }
+        true
+    }
+
+    fn forget_proof(&mut self, proof: &Proof, changes: &mut Vec<Change>) {
+        self.proofs.remove(&proof_key(proof));
+        changes.push(Change::NoProof(proof.account, proof.key, proof.point.clone()));
+    }
+}
+
+fn proof_key(proof: &Proof) -> ProofKey {
+    (proof.key, proof.account, proof.point.clone())
+}
+
+/// The best first.
+pub(super) const fn rank(standing: Standing) -> u8 {
+    match standing {
+        Standing::Proven => 0,
+        Standing::ProvenByPeers => 1,
+        Standing::Unchecked => 2,
+        Standing::Disputed => 3,
+        Standing::Lapsed => 4,
+        Standing::Claimed => 5,
+        Standing::Anonymous => 6,
+    }
+}

@@ -1,0 +1,710 @@
+//! What a user wants to say becomes records: for whom, under which seal, signed by whom, cut into how many parts. Never decides
+//! silently to say in the open what was to be sealed: what was chosen comes back in words.
+
+use nightjar_core::name::{Name, TypedName};
+use nightjar_core::record::{
+    BODY_BYTES_MAX, LIFETIME_S_DEFAULT, LIFETIME_S_MAX, LIFETIME_S_MIN, MakeError, Record, Target,
+};
+use nightjar_core::time::Wall;
+use nightjar_envelope::compose::{TextSeal, Wrap, compose, compose_text};
+use nightjar_envelope::fragment::{self, CutFault};
+use nightjar_envelope::id::MessageId;
+use nightjar_envelope::key::ChatKey;
+use nightjar_envelope::map::{Content, ContentType, DraftFault, Kind, Map, MapDraft};
+use nightjar_envelope::seal::SealFault;
+use nightjar_envelope::{CODING, Place};
+use zeroize::Zeroizing;
+
+use super::people::{TooManyContacts, rank};
+use super::state::{OwnKey, State};
+use crate::chain::standing::Standing;
+use crate::handle::PublishError;
+use crate::identity::TimeError;
+use crate::message::{Content as Came, NewMessage, Reading, Said};
+use crate::store::{Change, Pair, Relation};
+use crate::work::{BeginError, WorkError};
+
+/// Parts that go out at once. Neighbours keep the budget of ten seconds for those who were silent; this is half of what one
+/// with many neighbours keeps for each.
+pub const PARTS_AT_ONCE: usize = 100;
+/// Parts that follow each second: half of what such a neighbour takes of one peer.
+pub const PARTS_PER_S: usize = 10;
+/// A first contact is sent again when nothing was heard for so long.
+const SILENT_S: u32 = 7 * 86_400;
+/// The coding of a record that holds no envelope.
+const CODING_RAW: u8 = 0;
+
+/// For whom a message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addressee {
+    /// Whoever listens to a name; a nick or an account means the person behind it.
+    Name(TypedName),
+    /// Whoever listens to a target.
+    Target(Target),
+    /// The holder of a chat key.
+    Key(ChatKey),
+}
+
+/// As whom a message is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpeakAs {
+    /// As in this conversation before, else with the default identity, else as nobody.
+    #[default]
+    Usual,
+    /// As nobody.
+    Nobody,
+    /// With this one of the node's chat keys, and from now on in this conversation.
+    Key(ChatKey),
+    /// With this one, for once.
+    Once(ChatKey),
+}
+
+/// Under which seal a message is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SealWish {
+    /// The best that is possible: a channel's own, the chat key of a person, the key of an account, none.
+    #[default]
+    Best,
+    /// None: everybody can read it.
+    None,
+    /// The channel's own.
+    Channel,
+    /// That of the recipient's chat key.
+    ChatKey,
+    /// PascalCoin's, for the key of the account.
+    Dest,
+    /// PascalCoin's, with a password.
+    Aes(Zeroizing<String>),
+}
+
+/// What a content is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TypeOfContent {
+    /// One of the numbered types.
+    Number(u64),
+    /// A media type.
+    Media(String),
+}
+
+impl TypeOfContent {
+    fn borrowed(&self) -> ContentType<'_> {
+        match self {
+            Self::Number(number) => ContentType::Number(*number),
+            Self::Media(media) => ContentType::Media(media),
+        }
+    }
+}
+
+/// Something to be said.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// For whom.
+    pub to: Addressee,
+    /// What kind of message.
+    pub kind: Kind,
+    /// What it says.
+    pub content: Option<Content<'static>>,
+    /// What its content is; `None` = text.
+    pub content_type: Option<TypeOfContent>,
+    /// What it answers.
+    pub reply_to: Option<[u8; 8]>,
+    /// Which request it is, or answers.
+    pub correlation: Option<[u8; 8]>,
+    /// Who says it.
+    pub speaker: SpeakAs,
+    /// Under which seal.
+    pub seal: SealWish,
+    /// How long it may be flooded, 10..=3600 s; the default when `None`.
+    pub lifetime_s: Option<u32>,
+    /// In a card: what the author calls himself.
+    pub nick: Option<String>,
+    /// In a proof: the delegation.
+    pub delegation: Option<Vec<u8>>,
+}
+
+impl Letter {
+    /// A text in the usual way.
+    pub fn text(to: Addressee, text: &str) -> Self {
+        Self {
+            to,
+            kind: Kind::Text,
+            content: Some(Content::Text(text.to_owned().into())),
+            content_type: None,
+            reply_to: None,
+            correlation: None,
+            speaker: SpeakAs::Usual,
+            seal: SealWish::Best,
+            lifetime_s: None,
+            nick: None,
+            delegation: None,
+        }
+    }
+}
+
+/// How a message was wrapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// Everybody can read it.
+    Open,
+    /// Under the channel's passphrase.
+    Channel,
+    /// For a chat key.
+    ChatKey(ChatKey, Standing),
+    /// For an account's key.
+    Dest(u32),
+    /// With a password.
+    Aes,
+}
+
+/// A message that is ready to be sent.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The records, the head first.
+    pub records: Vec<Record>,
+    /// Its id.
+    pub id: MessageId,
+    /// Its target.
+    pub target: Target,
+    /// Until when it may be flooded, Unix seconds.
+    pub expiry: u32,
+    /// How it is wrapped.
+    pub sealed: Sealed,
+    /// Who says it.
+    pub author: Option<ChatKey>,
+    /// What the user should know.
+    pub note: Option<String>,
+    /// For the log, unless it comes there by itself.
+    pub(super) own: Option<NewMessage>,
+    pub(super) changes: Vec<Change>,
+    /// Whom it was written to under seal.
+    pub(super) pair: Option<Pair>,
+}
+
+/// Why a message cannot be sent as it was wanted. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// It says nothing, or something that no reader takes.
+    #[error(transparent)]
+    Draft(#[from] DraftFault),
+    /// It cannot be wrapped so.
+    #[error(transparent)]
+    Seal(#[from] SealFault),
+    /// It is too long even in parts.
+    #[error(transparent)]
+    Cut(#[from] CutFault),
+    /// The record cannot be made.
+    #[error(transparent)]
+    Make(#[from] MakeError),
+    /// It cannot be sent.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// About the identity.
+    #[error(transparent)]
+    Time(#[from] TimeError),
+    /// The work cannot begin.
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    /// The work came to nothing.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// Too many people.
+    #[error(transparent)]
+    Contacts(#[from] TooManyContacts),
+    /// No such identity.
+    #[error("{0} is none of this node's identities, or it is locked or revoked: `identity list` shows them")]
+    NoSuchIdentity(ChatKey),
+    /// A seal that needs one.
+    #[error("this needs a chat key of yours: `identity new` makes one")]
+    NoIdentity,
+    /// The channel has no passphrase here.
+    #[error("{0} was not joined with a passphrase: `join` it, or send it in the open with payload_method none")]
+    NotJoined(String),
+    /// A channel's seal is for channels.
+    #[error("{0} is no channel: a channel's seal is for what follows a #")]
+    NoChannel(String),
+    /// Nobody is known by that name.
+    #[error("no chat key of {0} is known: it comes with the first message or card of theirs that is heard here")]
+    NoKey(String),
+    /// Several are.
+    #[error("several call themselves {name}: {keys}; write to one of them by the key")]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// Their keys.
+        keys: String,
+    },
+    /// How to reach the key is not known.
+    #[error("{0} can't be reached: neither a nick nor an account of that key is known here")]
+    NoWay(ChatKey),
+    /// The account's key is not known.
+    #[error("the key of account {account} is not known: {why}")]
+    NoAccountKey {
+        /// The account.
+        account: String,
+        /// Why.
+        why: String,
+    },
+    /// PascalCoin's own seal for the key of an account.
+    #[error("{0} is no account: the seal `dest` is for the key of an account")]
+    NoAccount(String),
+    /// Such a seal holds text alone.
+    #[error(
+        "PascalCoin's own seals hold text and nothing beside it: leave out kind, reply and type, or choose another seal"
+    )]
+    TextOnly,
+    /// A password that is empty.
+    #[error("the password is empty")]
+    NoPassword,
+    /// It would be gone before it has been sent.
+    #[error(
+        "{parts} parts take {seconds} s to go out, and the message lives {lifetime_s} s: give it a longer lifetime"
+    )]
+    TooShort {
+        /// The parts.
+        parts: usize,
+        /// How long they take.
+        seconds: u32,
+        /// How long they live.
+        lifetime_s: u32,
+    },
+}
+
+/// How long these parts take to go out.
+pub fn seconds_for(parts: usize) -> u32 {
+    u32::try_from(parts.saturating_sub(PARTS_AT_ONCE).div_ceil(PARTS_PER_S)).unwrap_or(u32::MAX)
+}
+
+/// The account's key, for a seal that needs it, or why it is not known.
+pub(super) type AccountKey = Result<nightjar_pasc::key::PublicKey, String>;
+
+/// What was chosen.
+struct Choice {
+    how: How,
+    conversation: String,
+    author: Option<ChatKey>,
+    note: Option<String>,
+}
+
+enum How {
+    Open { target: Target },
+    Channel { name: String },
+    First { other: ChatKey, to: Name },
+    Pair { other: ChatKey },
+    Dest { account: u32, key: nightjar_pasc::key::PublicKey },
+    Aes { target: Target, password: Zeroizing<String> },
+}
+
+impl State {
+    /// Whether the key of an account will be asked for.
+    pub(super) fn wants_account_key(&self, letter: &Letter) -> Option<u32> {
+        let Addressee::Name(name) = &letter.to else { return None };
+        let Name::Account(account) = name.name() else { return None };
+        let has_key = self.known.claiming(*account).first().is_some_and(|speaker| rank(speaker.standing) <= 1);
+        match letter.seal {
+            SealWish::Dest => Some(*account),
+            SealWish::Best if !has_key && holds_only_text(letter) => Some(*account),
+            _ => None,
+        }
+    }
+
+    /// Makes the records of a letter that is sent now.
+    pub(super) fn prepare(
+        &self,
+        letter: &Letter,
+        account_key: Option<AccountKey>,
+        time_ms: impl FnOnce(&ChatKey) -> Result<u64, TimeError>,
+        now: Wall,
+        chance: &mut rand_chacha::ChaCha20Rng,
+    ) -> Result<Prepared, SendError> {
+        let lifetime_s = letter.lifetime_s.unwrap_or(LIFETIME_S_DEFAULT);
+        if !(LIFETIME_S_MIN..=LIFETIME_S_MAX).contains(&lifetime_s) {
+            return Err(PublishError::Lifetime(lifetime_s).into());
+        }
+        let expiry = now.unix_s().saturating_add(lifetime_s);
+        let choice = self.choose(letter, account_key, now)?;
+        if let Some(body) = as_it_is(letter, &choice) {
+            return self.prepare_raw(letter, choice, body, expiry, now, chance);
+        }
+        let author = choice.author;
+        let own = author.map(|key| self.speaking_key(&key).ok_or(SendError::NoSuchIdentity(key))).transpose()?;
+        let time_ms = match &own {
+            Some(own) => time_ms(&own.secret.public())?,
+            None => now.0,
+        };
+        let draft = MapDraft {
+            content: letter.content.clone(),
+            content_type: letter.content_type.as_ref().map(TypeOfContent::borrowed),
+            reply_to: letter.reply_to,
+            correlation: letter.correlation,
+            nick: letter.nick.as_deref(),
+            delegation: letter.delegation.as_deref(),
+            ..MapDraft::new(letter.kind, time_ms)
+        };
+        let map = draft.build()?;
+        let Wrapped { place, body, sealed, text } = self.wrap(&choice, own, letter, &map, expiry, chance)?;
+        let form = body.first().copied().unwrap_or_default();
+        let records = records(&place, &body, chance)?;
+        let seconds = seconds_for(records.len());
+        if seconds + LIFETIME_S_MIN > lifetime_s {
+            return Err(SendError::TooShort { parts: records.len(), seconds, lifetime_s });
+        }
+        let (id, said) = match text {
+            Some(text) => (MessageId::of_container(&place, &body), Said::Text { form, text }),
+            None => {
+                (MessageId::of(&place, author.as_ref(), map.bytes()), Said::Map { form, map: map.bytes().to_vec() })
+            }
+        };
+        let head = records.first().cloned().expect("a body is one record or more");
+        let (changes, pair) = self.changes(&choice, letter, now);
+        let name = match &letter.to {
+            Addressee::Name(name) => Some(name.typed().to_owned()),
+            Addressee::Target(_) | Addressee::Key(_) => None,
+        };
+        let reading = Reading {
+            conversation: choice.conversation,
+            id: Some(id),
+            author,
+            own_key: author,
+            said,
+            standing: author.map_or(Standing::Anonymous, |key| {
+                self.known.speaker(&key).map_or(Standing::Claimed, |speaker| speaker.standing)
+            }),
+            request: false,
+        };
+        let own = NewMessage { received: now, own: true, name, content: Came::Record(head), reading: Some(reading) };
+        Ok(Prepared {
+            records,
+            id,
+            target: place.target,
+            expiry,
+            sealed,
+            author,
+            note: choice.note,
+            own: Some(own),
+            changes,
+            pair,
+        })
+    }
+
+    /// A record without envelope: what is short and by nobody can be read by every program.
+    fn prepare_raw(
+        &self,
+        letter: &Letter,
+        choice: Choice,
+        body: &[u8],
+        expiry: u32,
+        now: Wall,
+        chance: &mut rand_chacha::ChaCha20Rng,
+    ) -> Result<Prepared, SendError> {
+        let (changes, pair) = self.changes(&choice, letter, now);
+        let How::Open { target } = choice.how else { unreachable!("only what is in the open stays as it is") };
+        let record = Record::dated(target, body, expiry, CODING_RAW, nonce(chance))?;
+        Ok(Prepared {
+            id: MessageId::of_raw(self.network, &record),
+            records: vec![record],
+            target,
+            expiry,
+            sealed: Sealed::Open,
+            author: None,
+            note: choice.note,
+            // It stands in the log when its name is listened to, as such records always did.
+            own: None,
+            changes,
+            pair,
+        })
+    }
+}
+
+/// What the record of a letter holds as it is: when nobody signs, nothing seals, and there is nothing beside the text or data.
+fn as_it_is<'l>(letter: &'l Letter, choice: &Choice) -> Option<&'l [u8]> {
+    let is_plain = matches!(choice.how, How::Open { .. })
+        && choice.author.is_none()
+        && matches!(letter.kind, Kind::Text | Kind::Data)
+        && letter.content_type.is_none()
+        && letter.reply_to.is_none()
+        && letter.correlation.is_none();
+    let body = letter.content.as_ref().filter(|_| is_plain)?.as_bytes();
+    (body.len() <= BODY_BYTES_MAX).then_some(body)
+}
+
+fn nonce(chance: &mut rand_chacha::ChaCha20Rng) -> [u8; 8] {
+    let mut nonce = [0; 8];
+    rand_chacha::rand_core::Rng::fill_bytes(chance, &mut nonce);
+    nonce
+}
+
+/// A body at its place.
+struct Wrapped {
+    place: Place,
+    body: Vec<u8>,
+    sealed: Sealed,
+    /// What it says, when that is a text and no map.
+    text: Option<String>,
+}
+
+impl State {
+    fn choose(&self, letter: &Letter, account_key: Option<AccountKey>, now: Wall) -> Result<Choice, SendError> {
+        let usual = |conversation: &str| match letter.speaker {
+            SpeakAs::Key(key) | SpeakAs::Once(key) => Some(key),
+            SpeakAs::Nobody => None,
+            SpeakAs::Usual => {
+                let remembered = self.speaks.get(conversation).copied();
+                // A key that was revoked, or is locked, is not the usual one any more.
+                remembered.flatten().filter(|key| self.speaking_key(key).is_some()).or(match remembered {
+                    Some(None) => None,
+                    _ => self.default_key(),
+                })
+            }
+        };
+        let open = |target: Target, conversation: String, note: Option<String>| {
+            let author = usual(&conversation);
+            Choice { how: How::Open { target }, conversation, author, note }
+        };
+        let name = match &letter.to {
+            Addressee::Key(other) => return self.choose_direct(letter, *other, None, &usual, now),
+            Addressee::Target(target) => {
+                return match &letter.seal {
+                    SealWish::Best | SealWish::None => Ok(open(*target, target.to_string(), None)),
+                    SealWish::Aes(password) => aes(letter, *target, target.to_string(), password),
+                    SealWish::Channel => Err(SendError::NoChannel(target.to_string())),
+                    SealWish::ChatKey => Err(SendError::NoKey(target.to_string())),
+                    SealWish::Dest => Err(SendError::NoAccount(target.to_string())),
+                };
+            }
+            Addressee::Name(name) => name.name(),
+        };
+        let (text, target) = (name.text(), name.target());
+        match (&letter.seal, name) {
+            (SealWish::None, _) => Ok(open(target, text, None)),
+            (SealWish::Aes(password), _) => aes(letter, target, text, password),
+            (SealWish::Best | SealWish::Channel, Name::Channel(_)) => {
+                let has_key = self.joined.get(&text).is_some_and(|joined| joined.channel.is_some());
+                match (has_key, &letter.seal) {
+                    (true, _) => {
+                        let author = usual(&text);
+                        Ok(Choice { how: How::Channel { name: text.clone() }, conversation: text, author, note: None })
+                    }
+                    (false, SealWish::Channel) => Err(SendError::NotJoined(text)),
+                    (false, _) => Ok(open(target, text, None)),
+                }
+            }
+            (SealWish::Channel, _) => Err(SendError::NoChannel(text)),
+            (SealWish::ChatKey | SealWish::Dest, Name::Channel(_)) => Err(SendError::NoKey(text)),
+            (SealWish::ChatKey, _) => {
+                let other = self.person(name)?.ok_or(SendError::NoKey(text))?;
+                self.choose_direct(letter, other, Some(name), &usual, now)
+            }
+            (SealWish::Dest, Name::Account(account)) => dest(letter, *account, account_key),
+            (SealWish::Dest, _) => Err(SendError::NoAccount(text)),
+            (SealWish::Best, _) => {
+                // Who has no key of his own can still be sealed to by nobody: the seal names its sender.
+                let found = self.person(name)?;
+                if let Some(other) = found
+                    && usual(&format!("@{other}")).is_some()
+                {
+                    return self.choose_direct(letter, other, Some(name), &usual, now);
+                }
+                let why = match (name, account_key) {
+                    (Name::Account(account), Some(Ok(key))) if holds_only_text(letter) => {
+                        return dest(letter, *account, Some(Ok(key)));
+                    }
+                    (Name::Account(_), Some(Err(why))) if found.is_none() => why,
+                    _ if found.is_some() => {
+                        "this node has no chat key of its own (`identity new` makes one)".to_owned()
+                    }
+                    _ => format!("no chat key of {text} is known here"),
+                };
+                let note = format!("sent in the open, everybody can read it: {why}");
+                Ok(open(target, text, Some(note)))
+            }
+        }
+    }
+
+    /// The chat key of the person behind a nick or an account.
+    fn person(&self, name: &Name) -> Result<Option<ChatKey>, SendError> {
+        let is_own = |key: &ChatKey| self.own_key(key).is_some();
+        match name {
+            Name::Channel(_) => Ok(None),
+            // Only what the chain confirms is the account.
+            Name::Account(account) => {
+                let claiming = self.known.claiming(*account);
+                let proven = claiming.into_iter().find(|speaker| rank(speaker.standing) <= 1);
+                Ok(proven.map(|speaker| speaker.key))
+            }
+            Name::Nick(nick) => {
+                let called: Vec<_> =
+                    self.known.called(nick).into_iter().filter(|speaker| !is_own(&speaker.key)).collect();
+                let contacts: Vec<_> =
+                    called.iter().filter(|speaker| self.known.is_contact(&speaker.key)).copied().collect();
+                match (contacts.as_slice(), called.as_slice()) {
+                    ([one], _) | ([], [one]) => Ok(Some(one.key)),
+                    ([], []) => Ok(None),
+                    _ => {
+                        let shown = called.iter().take(4).map(|it| format!("{} ({})", it.key, it.standing));
+                        let keys = shown.collect::<Vec<_>>().join(", ");
+                        Err(SendError::Ambiguous { name: nick.clone(), keys })
+                    }
+                }
+            }
+        }
+    }
+
+    fn choose_direct(
+        &self,
+        letter: &Letter,
+        other: ChatKey,
+        name: Option<&Name>,
+        usual: &dyn Fn(&str) -> Option<ChatKey>,
+        now: Wall,
+    ) -> Result<Choice, SendError> {
+        if !matches!(letter.seal, SealWish::Best | SealWish::ChatKey) {
+            return Err(SendError::NoWay(other));
+        }
+        let conversation = format!("@{other}");
+        let own = usual(&conversation).ok_or(SendError::NoIdentity)?;
+        let heard = self.known.pair(&own, &other).map_or(0, |pair| pair.heard.max(pair.answered));
+        let how = if heard > 0 && now.unix_s().saturating_sub(heard) <= SILENT_S {
+            How::Pair { other }
+        } else {
+            let speaker = self.known.speaker(&other);
+            let nick = speaker.and_then(|speaker| speaker.nick.clone()).map(Name::Nick);
+            let account = speaker.and_then(|speaker| speaker.account).map(Name::Account);
+            let to = name.cloned().or(nick).or(account).ok_or(SendError::NoWay(other))?;
+            How::First { other, to }
+        };
+        Ok(Choice { how, conversation, author: Some(own), note: None })
+    }
+
+    fn wrap(
+        &self,
+        choice: &Choice,
+        own: Option<&OwnKey>,
+        letter: &Letter,
+        map: &Map,
+        expiry: u32,
+        chance: &mut rand_chacha::ChaCha20Rng,
+    ) -> Result<Wrapped, SendError> {
+        let secret = own.map(|own| &own.secret);
+        let at = |target: Target| Place { network: self.network, target, expiry };
+        let day = at(Target([0; 16])).day();
+        let text = || match &letter.content {
+            Some(Content::Text(text)) if !text.is_empty() => Ok(text.clone().into_owned()),
+            _ => Err(SendError::TextOnly),
+        };
+        let standing = |key: &ChatKey| self.known.speaker(key).map_or(Standing::Claimed, |it| it.standing);
+        let sender = || secret.ok_or(SendError::NoIdentity);
+        // A claim is to be believed by others as well; what is said to one person is for that person alone.
+        let shown = map.kind() == Kind::Proof;
+        Ok(match &choice.how {
+            How::Open { target } => {
+                let wrap = secret.map_or(Wrap::Anonymous, Wrap::Signed);
+                let place = at(*target);
+                Wrapped { place, body: compose(&place, &wrap, map, chance)?, sealed: Sealed::Open, text: None }
+            }
+            How::Channel { name } => {
+                let key = self.joined.get(name).and_then(|joined| joined.channel.as_ref());
+                let key = key.ok_or_else(|| SendError::NotJoined(name.clone()))?;
+                let place = at(key.target(day));
+                let wrap = Wrap::Channel { key, author: secret };
+                Wrapped { place, body: compose(&place, &wrap, map, chance)?, sealed: Sealed::Channel, text: None }
+            }
+            How::First { other, to } => {
+                let place = at(to.target());
+                let wrap = Wrap::First { sender: sender()?, recipient: other, shown };
+                let sealed = Sealed::ChatKey(*other, standing(other));
+                Wrapped { place, body: compose(&place, &wrap, map, chance)?, sealed, text: None }
+            }
+            How::Pair { other } => {
+                let sender = sender()?;
+                let key = self.pair_key(&sender.public(), other).ok_or(SendError::NoWay(*other))?;
+                let place = at(key.target_to(other, day));
+                let wrap = Wrap::Pair { key, shown: shown.then_some(sender) };
+                let sealed = Sealed::ChatKey(*other, standing(other));
+                Wrapped { place, body: compose(&place, &wrap, map, chance)?, sealed, text: None }
+            }
+            How::Dest { account, key } => {
+                let (place, text) = (at(Name::Account(*account).target()), text()?);
+                let body = compose_text(&TextSeal::Key(key), &text, chance)?;
+                Wrapped { place, body, sealed: Sealed::Dest(*account), text: Some(text) }
+            }
+            How::Aes { target, password } => {
+                let (place, text) = (at(*target), text()?);
+                let body = compose_text(&TextSeal::Password(password), &text, chance)?;
+                Wrapped { place, body, sealed: Sealed::Aes, text: Some(text) }
+            }
+        })
+    }
+
+    /// What changes with the sending: whom we wrote to is a contact, and who spoke is remembered.
+    fn changes(&self, choice: &Choice, letter: &Letter, now: Wall) -> (Vec<Change>, Option<Pair>) {
+        let mut changes = Vec::new();
+        if let SpeakAs::Key(_) | SpeakAs::Nobody = letter.speaker {
+            changes.push(Change::Speaks(choice.conversation.clone(), choice.author));
+        }
+        let pair = match (&choice.how, choice.author) {
+            (How::First { other, .. } | How::Pair { other }, Some(own)) => {
+                let known = self.known.pair(&own, other).copied();
+                let known = known.unwrap_or(Pair {
+                    own,
+                    other: *other,
+                    relation: Relation::Contact,
+                    wrote: 0,
+                    answered: 0,
+                    heard: 0,
+                });
+                Some(Pair { relation: Relation::Contact, wrote: now.unix_s(), ..known })
+            }
+            _ => None,
+        };
+        (changes, pair)
+    }
+}
+
+fn aes(
+    letter: &Letter,
+    target: Target,
+    conversation: String,
+    password: &Zeroizing<String>,
+) -> Result<Choice, SendError> {
+    if password.is_empty() {
+        return Err(SendError::NoPassword);
+    }
+    if !holds_only_text(letter) {
+        return Err(SendError::TextOnly);
+    }
+    Ok(Choice { how: How::Aes { target, password: password.clone() }, conversation, author: None, note: None })
+}
+
+fn dest(letter: &Letter, account: u32, key: Option<AccountKey>) -> Result<Choice, SendError> {
+    let name = Name::Account(account).text();
+    if !holds_only_text(letter) {
+        return Err(SendError::TextOnly);
+    }
+    match key {
+        Some(Ok(key)) => Ok(Choice { how: How::Dest { account, key }, conversation: name, author: None, note: None }),
+        Some(Err(why)) => Err(SendError::NoAccountKey { account: name, why }),
+        None => Err(SendError::NoAccountKey { account: name, why: "nobody was asked".to_owned() }),
+    }
+}
+
+/// Whether PascalCoin's own seals can carry it: a text, and nothing beside it.
+fn holds_only_text(letter: &Letter) -> bool {
+    letter.kind == Kind::Text
+        && matches!(letter.content, Some(Content::Text(_)))
+        && letter.reply_to.is_none()
+        && letter.correlation.is_none()
+        && letter.content_type.is_none()
+}
+
+/// The records of a body: one, or one for each part.
+fn records(place: &Place, body: &[u8], chance: &mut rand_chacha::ChaCha20Rng) -> Result<Vec<Record>, SendError> {
+    let parts;
+    let bodies = if body.len() <= BODY_BYTES_MAX {
+        vec![body]
+    } else {
+        parts = fragment::cut(place, body)?;
+        parts.iter().map(Vec::as_slice).collect()
+    };
+    let mut make = |body: &[u8]| Ok(Record::dated(place.target, body, place.expiry, CODING, nonce(chance))?);
+    bodies.into_iter().map(&mut make).collect()
+}

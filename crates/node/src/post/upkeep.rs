@@ -1,0 +1,210 @@
+//! What a node does by itself: the targets of a new day, and cards and proofs now and then. Never because of something that came.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nightjar_core::name::{Name, TypedName};
+use nightjar_core::time::Wall;
+use nightjar_envelope::delegation::Delegation;
+use nightjar_envelope::key::ChatKey;
+use nightjar_envelope::map::Kind;
+
+use super::out::Work;
+use super::send::{Addressee, Letter, SealWish, SpeakAs};
+use super::{Post, WINDOW_S};
+use crate::handle::{Handle, Status};
+
+/// In one place a key tells what it is called no more often than this, whatever happens.
+const CARDS_EVERY_MS: u64 = 10 * 60_000;
+/// And so often in each place where it speaks.
+const CARD_AGAIN_MS: u64 = 24 * 3_600_000;
+/// Channels in which a key spoke lately, and so tells what it is called.
+const PLACES_MAX: usize = 64;
+/// How often it is looked whether something is due.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// For so long after records were dropped for want of budget, ours get work.
+const CROWDED_MS: u64 = 60_000;
+
+/// What was told of our keys, and where.
+#[derive(Debug, Default)]
+pub(super) struct Cards {
+    told: BTreeMap<ChatKey, Told>,
+    /// Records that had been dropped when it was last looked, and since when there are more.
+    dropped: u64,
+    crowded: Option<Wall>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    /// Where it was told, and what, and when.
+    places: BTreeMap<String, (String, Wall)>,
+    /// Where it spoke, and when.
+    spoke: BTreeMap<String, Wall>,
+}
+
+impl Cards {
+    /// A key spoke in a channel.
+    pub(super) fn spoke(&mut self, key: ChatKey, channel: &str, now: Wall) {
+        let spoke = &mut self.told.entry(key).or_default().spoke;
+        if spoke.len() >= PLACES_MAX && !spoke.contains_key(channel) {
+            let oldest = spoke.iter().min_by_key(|(_, when)| **when).map(|(place, _)| place.clone());
+            oldest.map(|place| spoke.remove(&place));
+        }
+        spoke.insert(channel.to_owned(), now);
+    }
+
+    /// Where a key is to tell what it says of itself now: in the place that has its name, and where it spoke lately, if it has
+    /// not told that there within a day.
+    fn due(&mut self, key: ChatKey, nick: &str, says: &str, now: Wall) -> Vec<String> {
+        let told = self.told.entry(key).or_default();
+        told.spoke.retain(|_, when| now.0 < when.0.saturating_add(CARD_AGAIN_MS));
+        told.places.retain(|_, (_, when)| now >= *when && now.0 < when.0.saturating_add(CARD_AGAIN_MS));
+        let places = std::iter::once(nick.to_owned()).chain(told.spoke.keys().cloned());
+        let is_due = |place: &String| match told.places.get(place) {
+            Some((said, when)) => said != says && now.0 >= when.0.saturating_add(CARDS_EVERY_MS),
+            None => true,
+        };
+        let due: Vec<String> = places.filter(is_due).collect();
+        told.places.extend(due.iter().map(|place| (place.clone(), (says.to_owned(), now))));
+        due
+    }
+}
+
+impl Post {
+    /// Whether dated records were dropped here lately for want of budget.
+    pub(super) fn is_crowded(&self, status: &Status) -> bool {
+        let now = self.shared.clock.wall();
+        let mut cards = self.shared.cards();
+        let dropped = status.counters.over_budget;
+        if dropped > cards.dropped {
+            cards.crowded = Some(now);
+        }
+        cards.dropped = dropped;
+        cards.crowded.is_some_and(|since| now >= since && now.0 < since.0.saturating_add(CROWDED_MS))
+    }
+
+    /// What is to be told now, by whom and where.
+    fn letters_due(&self) -> Vec<Letter> {
+        let now = self.shared.clock.wall();
+        let own: Vec<(ChatKey, String)> = {
+            let state = self.shared.lock();
+            let speaking = state.own.iter().filter(|own| !own.ended);
+            speaking.filter_map(|own| Some((own.secret.public(), own.nick.clone()?))).collect()
+        };
+        let identities = self.identities.list();
+        let mut letters = Vec::new();
+        for (key, nick) in own {
+            let proofs = identities.iter().filter(|identity| identity.key == key).flat_map(|it| &it.proofs);
+            let proofs: Vec<&[u8]> =
+                proofs.filter(|proof| proof.until > now.unix_s()).map(|proof| proof.bytes.as_slice()).collect();
+            let claims = proofs.iter().filter_map(|bytes| Delegation::parse(bytes).ok());
+            let says = claims.fold(nick.clone(), |says, claim| format!("{says} {:?}", claim.precedence()));
+            for place in self.shared.cards().due(key, &nick, &says, now) {
+                let Ok(to) = place.parse::<TypedName>() else { continue };
+                let seal = if matches!(to.name(), Name::Channel(_)) { SealWish::Best } else { SealWish::None };
+                let base = Letter {
+                    content: None,
+                    speaker: SpeakAs::Once(key),
+                    seal,
+                    ..Letter::text(Addressee::Name(to), "")
+                };
+                letters.push(Letter { kind: Kind::Card, nick: Some(nick.clone()), ..base.clone() });
+                letters.extend(proofs.iter().map(|bytes| Letter {
+                    kind: Kind::Proof,
+                    delegation: Some(bytes.to_vec()),
+                    ..base.clone()
+                }));
+            }
+        }
+        letters
+    }
+
+    fn turn_the_day(&self) {
+        let now = self.shared.clock.wall();
+        let mut state = self.shared.lock();
+        if state.is_stale(now) {
+            state.refresh(now);
+            self.shared.targets.send_replace(state.targets());
+        }
+        drop(state);
+        self.shared.assembly().drop_before(now.unix_s().saturating_sub(WINDOW_S));
+    }
+}
+
+/// Runs until the node ends.
+pub(crate) async fn run(handle: Handle) {
+    let post = handle.post().clone();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = post.shared.tell.notified() => {}
+            () = handle.requests.closed() => return,
+        }
+        post.turn_the_day();
+        post.is_crowded(&handle.status());
+        for letter in post.letters_due() {
+            let place = letter.to.clone();
+            let post = post.clone();
+            let prepared = tokio::task::spawn_blocking(move || post.prepare(&letter, None)).await;
+            let sent = match prepared {
+                Ok(Ok(prepared)) => handle.send_prepared(prepared, Work::WhenCrowded, false).await.map(drop),
+                Ok(Err(error)) => Err(error),
+                Err(_) => return,
+            };
+            if let Err(error) = sent {
+                tracing::warn!(?place, %error, "what a chat key says of itself was not told");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use nightjar_envelope::key::ChatSecret;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    const MINUTE: u64 = 60_000;
+
+    fn key() -> ChatKey {
+        ChatSecret::from_seed(&Zeroizing::new([1; 32])).public()
+    }
+
+    #[test]
+    fn a_key_tells_at_once_then_on_change_and_daily_and_nowhere_twice_in_ten_minutes() {
+        let mut cards = Cards::default();
+        let at = |minutes: u64| Wall(1_700_000_000_000 + minutes * MINUTE);
+        assert_eq!(cards.due(key(), "raven", "raven", at(0)), ["raven"]);
+        cards.spoke(key(), "#a", at(1));
+        assert_eq!(cards.due(key(), "raven", "raven", at(1)), ["#a"], "where it speaks, at once");
+        assert!(cards.due(key(), "raven", "raven", at(30)).is_empty(), "nothing new");
+        assert_eq!(cards.due(key(), "raven", "raven and a proof", at(31)), ["raven", "#a"], "on change");
+        assert!(cards.due(key(), "raven", "raven and two", at(40)).is_empty(), "within ten minutes");
+        assert_eq!(cards.due(key(), "raven", "raven and two", at(41)), ["raven", "#a"]);
+        cards.spoke(key(), "#a", at(24 * 60));
+        assert!(cards.due(key(), "raven", "raven and two", at(24 * 60 + 40)).is_empty());
+        assert_eq!(cards.due(key(), "raven", "raven and two", at(24 * 60 + 41)), ["raven", "#a"], "daily");
+        assert_eq!(cards.due(key(), "raven", "raven and two", at(48 * 60 + 50)), ["raven"], "silent in #a");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_silences_nobody_for_long() {
+        let mut cards = Cards::default();
+        assert_eq!(cards.due(key(), "raven", "raven", Wall(1_700_000_000_000)), ["raven"]);
+        assert_eq!(cards.due(key(), "raven", "raven", Wall(1_600_000_000_000)), ["raven"]);
+    }
+
+    #[test]
+    fn places_are_bounded_and_the_one_spoken_in_longest_ago_goes() {
+        let mut cards = Cards::default();
+        for number in 0..=PLACES_MAX as u64 {
+            cards.spoke(key(), &format!("#{number}"), Wall(1_700_000_000_000 + number));
+        }
+        let due = cards.due(key(), "raven", "raven", Wall(1_700_000_001_000));
+        assert_eq!(due.len(), PLACES_MAX + 1);
+        assert!(!due.contains(&"#0".to_owned()));
+    }
+}

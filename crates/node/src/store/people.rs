@@ -1,0 +1,311 @@
+//! Who is known, what is joined, which keys talk with which: rows that change as a whole. Read once at the start; the
+//! opener and the handle keep them in memory.
+
+use nightjar_core::time::Wall;
+use nightjar_envelope::key::ChatKey;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, Transaction, params};
+use zeroize::Zeroizing;
+
+use super::read::signed;
+use crate::chain::standing::Standing;
+use crate::message::Speaker;
+
+/// Rows of each kind that are read at the start: far more than memory keeps of each.
+const ROWS_MAX: usize = 65_536;
+
+/// A name that is read with a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// In the one form that is hashed.
+    pub name: String,
+    /// As it was typed.
+    pub typed: String,
+    /// What a channel's passphrase was stretched to.
+    pub root: Option<Zeroizing<[u8; 32]>>,
+    /// A password of PascalCoin's own kind.
+    pub password: Option<Zeroizing<String>>,
+}
+
+/// Its secrets stay out of every log.
+impl std::fmt::Debug for Joined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Joined").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// How the user stands to somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// A stranger who wrote to us.
+    Request,
+    /// We wrote to him, or accepted.
+    Contact,
+    /// We do not want to hear from him.
+    Declined,
+}
+
+/// A chat key of this node and another that talk under seal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Ours.
+    pub own: ChatKey,
+    /// The other.
+    pub other: ChatKey,
+    /// How we stand to him.
+    pub relation: Relation,
+    /// When we last wrote, Unix seconds; 0 = never.
+    pub wrote: u32,
+    /// When something valid last came on the pair's own target; 0 = never.
+    pub answered: u32,
+    /// When anything last came; 0 = never.
+    pub heard: u32,
+}
+
+/// A delegation that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The account.
+    pub account: u32,
+    /// The chat key that may speak for it.
+    pub key: ChatKey,
+    /// The account's key, compressed, behind the byte of its curve.
+    pub point: Vec<u8>,
+    /// The whole delegation.
+    pub bytes: Vec<u8>,
+    /// Whether the account's key was once seen to be this one.
+    pub matched: bool,
+    /// Whether it was made here, and is told again.
+    pub own: bool,
+    /// When it came.
+    pub received: Wall,
+}
+
+/// All that is kept of people.
+#[derive(Clone, Debug, Default)]
+pub struct People {
+    /// What is joined.
+    pub joined: Vec<Joined>,
+    /// Who talks with whom.
+    pub pairs: Vec<Pair>,
+    /// Who was heard of, those heard last first.
+    pub speakers: Vec<Speaker>,
+    /// Delegations, those that came last first.
+    pub proofs: Vec<Proof>,
+    /// With which key a conversation is held; `None` = with none.
+    pub speaks: Vec<(String, Option<ChatKey>)>,
+}
+
+/// Something that changes in it. Written with the messages of the same batch, or not at all.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A name is joined.
+    Join(Joined),
+    /// A name is left.
+    Part(String),
+    /// A pair is new, or another than it was.
+    Pair(Pair),
+    /// A pair is forgotten.
+    NoPair(ChatKey, ChatKey),
+    /// Somebody is new, or another than he was.
+    Speaker(Speaker),
+    /// Somebody is forgotten.
+    NoSpeaker(ChatKey),
+    /// A delegation counts from now on, instead of any other of the same account, point and key.
+    Proof(Proof),
+    /// A delegation is forgotten.
+    NoProof(u32, ChatKey, Vec<u8>),
+    /// The key for a conversation is chosen.
+    Speaks(String, Option<ChatKey>),
+    /// What came from this key since, and could not be checked then, was checked now.
+    Checked {
+        /// The author.
+        author: ChatKey,
+        /// Messages that came before stay unchecked: the chain said nothing of that time.
+        since: Wall,
+        /// What the chain says.
+        standing: Standing,
+    },
+    /// What came from somebody is a request no more.
+    Accepted(ChatKey),
+}
+
+pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    match change {
+        Change::Join(Joined { name, typed, root, password }) => transaction.execute(
+            "INSERT OR REPLACE INTO joined (name, typed, root, password) VALUES (?1, ?2, ?3, ?4)",
+            params![name, typed, root.as_ref().map(|root| root.as_slice()), password.as_ref().map(|text| text.as_str())],
+        ),
+        Change::Part(name) => transaction.execute("DELETE FROM joined WHERE name = ?1", [name]),
+        Change::Pair(Pair { own, other, relation, wrote, answered, heard }) => transaction.execute(
+            "INSERT OR REPLACE INTO pair (own, other, relation, wrote, answered, heard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![own.as_bytes(), other.as_bytes(), relation.number(), wrote, answered, heard],
+        ),
+        Change::NoPair(own, other) => transaction
+            .execute("DELETE FROM pair WHERE own = ?1 AND other = ?2", params![own.as_bytes(), other.as_bytes()]),
+        Change::Speaker(speaker) => {
+            let Speaker { key, nick, nick_ms, account, standing, source, block, looked, heard } = speaker;
+            transaction.execute(
+                "INSERT OR REPLACE INTO speaker
+                 (key, nick, nick_ms, account, state, source, block, looked_ms, heard_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    key.as_bytes(),
+                    nick,
+                    signed(*nick_ms),
+                    account,
+                    standing.to_string(),
+                    source,
+                    block,
+                    signed(looked.0),
+                    signed(heard.0)
+                ],
+            )
+        }
+        Change::NoSpeaker(key) => transaction.execute("DELETE FROM speaker WHERE key = ?1", params![key.as_bytes()]),
+        Change::Proof(Proof { account, key, point, bytes, matched, own, received }) => transaction.execute(
+            "INSERT OR REPLACE INTO proof (account, key, point, bytes, matched, own, received_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![account, key.as_bytes(), point, bytes, matched, own, signed(received.0)],
+        ),
+        Change::NoProof(account, key, point) => transaction.execute(
+            "DELETE FROM proof WHERE account = ?1 AND key = ?2 AND point = ?3",
+            params![account, key.as_bytes(), point],
+        ),
+        Change::Speaks(conversation, key) => transaction.execute(
+            "INSERT OR REPLACE INTO speaks (conversation, key) VALUES (?1, ?2)",
+            params![conversation, key.map(|key| *key.as_bytes())],
+        ),
+        Change::Checked { author, since, standing } => transaction.execute(
+            "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state = ?4",
+            params![author.as_bytes(), signed(since.0), standing.to_string(), Standing::Unchecked.to_string()],
+        ),
+        Change::Accepted(author) => transaction
+            .execute("UPDATE message SET request = 0 WHERE author = ?1 AND request = 1", params![author.as_bytes()]),
+    }
+    .map(drop)
+}
+
+impl Relation {
+    const fn number(self) -> i64 {
+        match self {
+            Self::Request => 0,
+            Self::Contact => 1,
+            Self::Declined => 2,
+        }
+    }
+
+    const fn of(number: i64) -> Self {
+        match number {
+            1 => Self::Contact,
+            2 => Self::Declined,
+            _ => Self::Request,
+        }
+    }
+}
+
+/// All of it. Rows that make no sense are left out, and said.
+pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
+    let look = connection.transaction()?;
+    Ok(People {
+        joined: rows(&look, "SELECT name, typed, root, password FROM joined ORDER BY name", |row| {
+            Ok(Joined {
+                name: row.get(0)?,
+                typed: row.get(1)?,
+                root: row.get::<_, Option<[u8; 32]>>(2)?.map(Zeroizing::new),
+                password: row.get::<_, Option<String>>(3)?.map(Zeroizing::new),
+            })
+        })?,
+        pairs: rows(
+            &look,
+            "SELECT own, other, relation, wrote, answered, heard FROM pair ORDER BY max(wrote, answered, heard) DESC",
+            |row| {
+                Ok(Pair {
+                    own: key(row, 0)?,
+                    other: key(row, 1)?,
+                    relation: Relation::of(row.get(2)?),
+                    wrote: row.get(3)?,
+                    answered: row.get(4)?,
+                    heard: row.get(5)?,
+                })
+            },
+        )?,
+        speakers: rows(&look, &format!("SELECT {SPEAKER} FROM speaker ORDER BY heard_ms DESC"), |row| speaker(row, 0))?,
+        proofs: rows(
+            &look,
+            "SELECT account, key, point, bytes, matched, own, received_ms FROM proof ORDER BY received_ms DESC",
+            |row| {
+                Ok(Proof {
+                    account: row.get(0)?,
+                    key: key(row, 1)?,
+                    point: row.get(2)?,
+                    bytes: row.get(3)?,
+                    matched: row.get(4)?,
+                    own: row.get(5)?,
+                    received: wall(row, 6)?,
+                })
+            },
+        )?,
+        speaks: rows(&look, "SELECT conversation, key FROM speaks", |row| {
+            let key = row.get::<_, Option<[u8; 32]>>(1)?.map(|bytes| checked(bytes, 1)).transpose()?;
+            Ok((row.get(0)?, key))
+        })?,
+    })
+}
+
+/// The columns of a speaker, in the order in which [`speaker`] reads them.
+pub(super) const SPEAKER: &str = "speaker.key, speaker.nick, speaker.nick_ms, speaker.account, speaker.state, \
+     speaker.source, speaker.block, speaker.looked_ms, speaker.heard_ms";
+
+/// Reads a speaker whose columns begin at `from`.
+pub(super) fn speaker(row: &Row<'_>, from: usize) -> rusqlite::Result<Speaker> {
+    Ok(Speaker {
+        key: key(row, from)?,
+        nick: row.get(from + 1)?,
+        nick_ms: row.get::<_, i64>(from + 2)?.cast_unsigned(),
+        account: row.get(from + 3)?,
+        standing: standing(row, from + 4)?,
+        source: row.get(from + 5)?,
+        block: row.get(from + 6)?,
+        looked: wall(row, from + 7)?,
+        heard: wall(row, from + 8)?,
+    })
+}
+
+pub(super) fn key(row: &Row<'_>, column: usize) -> rusqlite::Result<ChatKey> {
+    checked(row.get(column)?, column)
+}
+
+pub(super) fn checked(bytes: [u8; 32], column: usize) -> rusqlite::Result<ChatKey> {
+    ChatKey::from_bytes(bytes).ok_or_else(|| broken(column, Type::Blob, "no chat key"))
+}
+
+pub(super) fn standing(row: &Row<'_>, column: usize) -> rusqlite::Result<Standing> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|_| broken(column, Type::Text, "no state of an author"))
+}
+
+pub(super) fn wall(row: &Row<'_>, column: usize) -> rusqlite::Result<Wall> {
+    Ok(Wall(row.get::<_, i64>(column)?.cast_unsigned()))
+}
+
+pub(super) fn broken(column: usize, kind: Type, what: &'static str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, kind, what.into())
+}
+
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut statement = connection.prepare(&format!("{sql} LIMIT {ROWS_MAX}"))?;
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        match read(row) {
+            Ok(one) => all.push(one),
+            Err(error) => tracing::warn!(%error, "left out of what is known of people"),
+        }
+    }
+    Ok(all)
+}

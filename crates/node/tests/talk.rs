@@ -1,0 +1,325 @@
+//! People on several nodes: who writes, for whom it is sealed, what a node in between sees.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test may fail loudly")]
+
+mod node_common;
+
+use nightjar_core::record::LIFETIME_S_MAX;
+use nightjar_envelope::key::ChatKey;
+use nightjar_envelope::map::{Content, Map};
+use nightjar_node::chain::standing::Standing;
+use nightjar_node::message::{Filter, Message, Said};
+use nightjar_node::post::{Addressee, JoinError, JoinWish, Letter, SealWish, Sealed, SendError, Sent, SpeakAs, Work};
+use nightjar_node::store::Relation;
+use node_common::{PATIENCE, TestNode};
+use zeroize::Zeroizing;
+
+trait Talk {
+    async fn identity(&self, nick: &str) -> ChatKey;
+    async fn write(&self, name: &str, text: &str) -> Sent;
+    async fn try_write(&self, letter: Letter) -> Result<Sent, SendError>;
+    async fn join(&self, name: &str, phrase: &str) -> Option<Zeroizing<String>>;
+    async fn said(&self, count: usize) -> Vec<(String, Message)>;
+    async fn knows(&self, nick: &str) -> ChatKey;
+}
+
+fn to(name: &str) -> Addressee {
+    Addressee::Name(name.parse().unwrap())
+}
+
+/// What a message says, if it can be read.
+fn text(message: &Message) -> Option<String> {
+    match &message.reading.as_ref()?.said {
+        Said::Map { map, .. } => match Map::read_all(map).unwrap().content().unwrap()? {
+            Content::Text(text) => Some(text.into_owned()),
+            Content::Bytes(bytes) => Some(format!("{bytes:02x?}")),
+        },
+        Said::Text { text, .. } => Some(text.clone()),
+        Said::Raw => Some(node_common::text(message)),
+        Said::Unreadable { .. } => None,
+    }
+}
+
+impl Talk for TestNode {
+    async fn identity(&self, nick: &str) -> ChatKey {
+        let post = self.handle().post();
+        let (nick, now) = (nick.to_owned(), self.clock.wall());
+        let made = post.identities().off_the_tasks(move |all| all.new_identity(Some(&nick), now)).await.unwrap();
+        post.refresh_own();
+        made.key
+    }
+
+    async fn write(&self, name: &str, text: &str) -> Sent {
+        self.try_write(Letter::text(to(name), text)).await.unwrap()
+    }
+
+    async fn try_write(&self, letter: Letter) -> Result<Sent, SendError> {
+        self.handle().send(letter, Work::Never).await
+    }
+
+    async fn join(&self, name: &str, phrase: &str) -> Option<Zeroizing<String>> {
+        let passphrase = Some(Zeroizing::new(phrase.to_owned()));
+        let wish = JoinWish { name: name.parse().unwrap(), passphrase, weak: false, password: None };
+        self.handle().post().join(wish).await.unwrap()
+    }
+
+    /// Waits for so many messages that can be read.
+    async fn said(&self, count: usize) -> Vec<(String, Message)> {
+        let all = async {
+            let mut said = Vec::new();
+            let mut since = 0;
+            while said.len() < count {
+                let page = self.handle().messages(since, 1000, &Filter::default(), PATIENCE).await.unwrap();
+                since = page.next;
+                said.extend(page.messages.into_iter().filter_map(|message| Some((text(&message)?, message))));
+            }
+            said
+        };
+        tokio::time::timeout(PATIENCE, all).await.expect("messages come")
+    }
+
+    /// Waits until a card of this nick was heard.
+    async fn knows(&self, nick: &str) -> ChatKey {
+        let who =
+            nightjar_node::post::Who::Name(nick.parse::<nightjar_core::name::TypedName>().unwrap().name().clone());
+        let known = async {
+            loop {
+                if let [one] = self.handle().post().who_is(&who).as_slice() {
+                    return one.speaker.key;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, known).await.expect("a card comes")
+    }
+}
+
+/// A line of three, of which the outer two have an identity.
+async fn line() -> (TestNode, TestNode, TestNode) {
+    let middle = TestNode::start(&[]).await;
+    let alice = TestNode::start(&[middle.tls()]).await;
+    let bob = TestNode::start(&[middle.tls()]).await;
+    middle.linked(2).await;
+    (alice, middle, bob)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signed_text_says_who_wrote_it_and_his_nick_comes_with_a_card() {
+    let (alice, middle, bob) = line().await;
+    bob.listen("#a").await;
+    let key = alice.identity("Raven").await;
+    let sent = alice.write("#A", "good night").await;
+    assert_eq!((sent.sealed, sent.author, sent.parts), (Sealed::Open, Some(key), 1));
+    let (said, message) = bob.said(1).await.remove(0);
+    let reading = message.reading.unwrap();
+    assert_eq!((said.as_str(), reading.author, reading.id), ("good night", Some(key), Some(sent.id)));
+    assert_eq!((reading.conversation.as_str(), reading.standing, message.own), ("#a", Standing::Claimed, false));
+    assert_eq!(bob.knows("raven").await, key);
+    // What one says oneself stands in the log once, also while one listens.
+    alice.listen("#a").await;
+    alice.write("#a", "again").await;
+    let own = alice.said(2).await;
+    assert!(own.iter().all(|(_, message)| message.own));
+    let nick = own[0].1.speaker.clone().and_then(|speaker| speaker.nick);
+    assert_eq!(nick.as_deref(), Some("raven"));
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_contact_lands_in_requests_and_the_answer_comes_on_a_target_of_the_two() {
+    let (alice, middle, bob) = line().await;
+    // The middle node hears all that is sent to the nicks, and nothing else.
+    for name in ["alice", "bob"] {
+        middle.listen(name).await;
+    }
+    alice.listen("bob").await;
+    let (hers, his) = (alice.identity("alice").await, bob.identity("bob").await);
+    assert_eq!(alice.knows("bob").await, his);
+
+    let first = alice.write("@bob", "are you there?").await;
+    assert_eq!(first.sealed, Sealed::ChatKey(his, Standing::Claimed));
+    let (said, message) = bob.said(1).await.remove(0);
+    let reading = message.reading.unwrap();
+    assert_eq!(said, "are you there?");
+    assert_eq!((reading.author, reading.own_key, reading.request), (Some(hers), Some(his), true));
+    assert_eq!(reading.conversation, format!("@{hers}"));
+    let requests = bob.handle().post().requests();
+    assert_eq!(requests.iter().map(|known| known.speaker.key).collect::<Vec<_>>(), [hers]);
+
+    let answer = bob.try_write(Letter::text(Addressee::Key(hers), "yes")).await.unwrap();
+    assert_ne!(answer.target, first.target);
+    assert!(bob.handle().post().requests().is_empty(), "whom one answers is a contact");
+    let (said, message) = alice.said(2).await.remove(1);
+    assert_eq!((said.as_str(), message.reading.unwrap().request), ("yes", false));
+    let second = alice.write("@bob", "good").await;
+    assert_ne!(second.target, first.target);
+    assert_eq!(bob.said(3).await[2].0, "good");
+
+    // In between there was one record that nobody there could open, and cards.
+    assert!(middle.handle().post().counters().refused >= 1);
+    let page = middle.handle().messages(0, 10, &Filter::default(), std::time::Duration::ZERO).await.unwrap();
+    assert!(page.messages.is_empty(), "{page:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passphrase_channel_shows_a_third_node_records_and_no_more() {
+    let (alice, middle, bob) = line().await;
+    alice.identity("alice").await;
+    middle.listen("#den").await;
+    let words = alice.join("#Den", "").await.expect("six words are made");
+    assert!(bob.join("#den", &words).await.is_none());
+    let sent = alice.write("#den", "only for us").await;
+    assert_eq!(sent.sealed, Sealed::Channel);
+    let (said, message) = bob.said(1).await.remove(0);
+    assert_eq!((said.as_str(), message.reading.unwrap().conversation.as_str()), ("only for us", "#den"));
+    // Who has no identity speaks as an anonymous member.
+    bob.write("#den", "who am I?").await;
+    let (_, message) = alice.said(2).await.remove(1);
+    assert_eq!(message.reading.unwrap().standing, Standing::Anonymous);
+    // What somebody else says in the open is heard by the third alone.
+    bob.try_write(Letter { seal: SealWish::None, ..Letter::text(to("#den"), "for all") }).await.unwrap();
+    assert_eq!(middle.said(1).await.len(), 1);
+    middle.until(|status| status.counters.accepted >= 3).await;
+    // A seal is not what it says without its channel.
+    let unsealed = Letter { seal: SealWish::Channel, ..Letter::text(to("#other"), "x") };
+    assert!(matches!(bob.try_write(unsealed).await, Err(SendError::NotJoined(_))));
+    assert!(bob.handle().post().part("#den".parse::<nightjar_core::name::TypedName>().unwrap().name()).await.unwrap());
+    assert!(bob.handle().post().joined().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn weak_passphrases_and_passphrases_for_people_are_refused() {
+    let node = TestNode::start(&[]).await;
+    let wish = |name: &str, phrase: &str, weak| JoinWish {
+        name: name.parse().unwrap(),
+        passphrase: Some(Zeroizing::new(phrase.to_owned())),
+        weak,
+        password: None,
+    };
+    let post = node.handle().post();
+    assert!(matches!(post.join(wish("#a", "hunter2", false)).await, Err(JoinError::Weak(_))));
+    assert!(matches!(post.join(wish("raven", "", false)).await, Err(JoinError::NoChannel(_))));
+    post.join(wish("#a", "hunter2", true)).await.unwrap();
+    assert_eq!(post.joined(), [("#a".to_owned(), true, false)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_of_20_kib_arrives_whole_and_once() {
+    let (alice, middle, bob) = line().await;
+    alice.identity("alice").await;
+    bob.listen("#a").await;
+    // No compression shortens it.
+    let mut state = 1u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (state >> 24) as u8 % 26)
+    };
+    let long: String = (0..20 * 1024).map(|_| letter()).collect();
+    let sent = alice.write("#a", &long).await;
+    assert!(sent.parts > 50, "{} parts", sent.parts);
+    let said = bob.said(1).await;
+    assert_eq!(said.iter().map(|(text, _)| text.len()).collect::<Vec<_>>(), [long.len()]);
+    assert_eq!(said[0].0, long);
+    assert_eq!(bob.handle().post().counters().sets_waiting, 0);
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_long_or_lives_too_short_is_refused_before_anything_is_sent() {
+    let node = TestNode::start(&[]).await;
+    node.identity("alice").await;
+    let text = |bytes: usize| (0..bytes).map(|at| char::from(b'a' + (at * at / 7 % 26) as u8)).collect::<String>();
+    let mut state = 1u32;
+    let mut noise = move |bytes: usize| {
+        let byte = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..bytes).map(byte).collect::<Vec<_>>()
+    };
+    let data = |bytes| Letter { content: Some(Content::Bytes(bytes)), ..Letter::text(to("#a"), "") };
+    assert!(matches!(node.try_write(data(noise(65_530).into())).await, Err(SendError::Cut(_))));
+    assert!(matches!(node.try_write(data(noise(70_000).into())).await, Err(SendError::Draft(_))));
+    let hasty = Letter { lifetime_s: Some(10), ..data(noise(30_000).into()) };
+    assert!(matches!(node.try_write(hasty).await, Err(SendError::TooShort { .. })));
+    let eternal = Letter { lifetime_s: Some(LIFETIME_S_MAX + 1), ..Letter::text(to("#a"), &text(3)) };
+    assert!(matches!(node.try_write(eternal).await, Err(SendError::Publish(_))));
+    let counters = node.handle().status().counters;
+    assert!(counters.published <= 1, "at most a card: {counters:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_sealed_is_said_and_what_must_be_is_refused() {
+    let node = TestNode::start(&[]).await;
+    let sent = node.write("nobody", "hello?").await;
+    assert_eq!(sent.sealed, Sealed::Open);
+    assert!(sent.note.unwrap().contains("everybody can read it"));
+    let sealed = |name: &str, seal| Letter { seal, ..Letter::text(to(name), "x") };
+    assert!(matches!(node.try_write(sealed("nobody", SealWish::ChatKey)).await, Err(SendError::NoKey(_))));
+    assert!(matches!(node.try_write(sealed("#a", SealWish::ChatKey)).await, Err(SendError::NoKey(_))));
+    assert!(matches!(node.try_write(sealed("nobody", SealWish::Dest)).await, Err(SendError::NoAccount(_))));
+    assert!(matches!(node.try_write(sealed("nobody", SealWish::Channel)).await, Err(SendError::NoChannel(_))));
+    let empty = SealWish::Aes(Zeroizing::new(String::new()));
+    assert!(matches!(node.try_write(sealed("#a", empty)).await, Err(SendError::NoPassword)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_identity_of_a_conversation_is_remembered_over_a_restart() {
+    let node = TestNode::start(&[]).await;
+    let (one, other) = (node.identity("one").await, node.identity("other").await);
+    assert_eq!(node.write("#a", "by the default").await.author, Some(one));
+    let as_other = Letter { speaker: SpeakAs::Key(other), ..Letter::text(to("#a"), "by the other") };
+    assert_eq!(node.try_write(as_other).await.unwrap().author, Some(other));
+    assert_eq!(node.write("#a", "again").await.author, Some(other));
+    assert_eq!(node.write("#b", "elsewhere").await.author, Some(one));
+    let as_nobody = Letter { speaker: SpeakAs::Nobody, ..Letter::text(to("#b"), "by nobody") };
+    assert_eq!(node.try_write(as_nobody).await.unwrap().author, None);
+    let temp = node.stop().await;
+    let node = TestNode::start_in(temp, &[], |_| {}).await;
+    assert_eq!(node.write("#a", "still").await.author, Some(other));
+    assert_eq!(node.write("#b", "still").await.author, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_one_declines_is_not_heard_any_more() {
+    let (alice, middle, bob) = line().await;
+    alice.listen("bob").await;
+    let (hers, his) = (alice.identity("alice").await, bob.identity("bob").await);
+    assert_eq!(alice.knows("bob").await, his);
+    alice.write("@bob", "buy!").await;
+    bob.said(1).await;
+    assert!(bob.handle().post().decide(hers, Relation::Declined).await.unwrap());
+    assert!(bob.handle().post().requests().is_empty());
+    alice.write("@bob", "buy now!").await;
+    let declined = async {
+        while bob.handle().post().counters().declined == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, declined).await.expect("it comes and is dropped");
+    assert_eq!(bob.said(1).await.len(), 1);
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_calls_himself_like_another_makes_a_name_ambiguous() {
+    let (alice, middle, bob) = line().await;
+    middle.listen("raven").await;
+    let (hers, his) = (alice.identity("raven").await, bob.identity("raven").await);
+    middle.identity("middle").await;
+    let both = async {
+        let who = nightjar_node::post::Who::Name(nightjar_core::name::Name::Nick("raven".to_owned()));
+        while middle.handle().post().who_is(&who).len() < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, both).await.expect("both cards come");
+    match middle.try_write(Letter::text(to("@raven"), "which?")).await {
+        Err(SendError::Ambiguous { keys, .. }) => {
+            assert!(keys.contains(&hers.to_string()) && keys.contains(&his.to_string()));
+        }
+        other => panic!("{other:?}"),
+    }
+    // One of them is written to by the key, and is then the one that is meant.
+    middle.try_write(Letter::text(Addressee::Key(hers), "you")).await.unwrap();
+    assert_eq!(middle.write("@raven", "you").await.sealed, Sealed::ChatKey(hers, Standing::Claimed));
+}
