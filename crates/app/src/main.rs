@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod exit;
 mod output;
+mod secret;
 mod serve;
 
 mod signals;

@@ -30,9 +30,10 @@ const RELEASE_MS_MAX: u64 = 2_000;
 const HELP: &str = "\
 NAME is a channel (#pascalcoin), a nick (nightraven or @nightraven) or an account (1234 or 1234-44).
 Quote a channel, because # begins a comment in a shell.
-Each line has the time (UTC), the name and the text. Data that is no text is shown in hex; characters that could
-change the terminal, or hide, are shown as escapes like \\u{202e}. With --json each line is a message as
-`getmessages` gives it.
+Each line has the time (UTC), the name, who wrote it if that is certain, and the text. A nick stands beside the
+account when the chain confirms that, else beside the first digits of the chat key. Data that is no text is shown
+in hex; characters that could change the terminal, or hide, are shown as escapes like \\u{202e}. With --json each
+line is a message as `getmessages` gives it.
 
 Examples:
   nightjar listen '#pascalcoin' nightraven
@@ -83,13 +84,55 @@ struct Message {
     #[serde(default)]
     name: Option<String>,
     target: String,
+    #[serde(default)]
+    conversation: Option<String>,
     payload: String,
     #[serde(default)]
     text: Option<String>,
-    /// Only when the payload is neither text nor bytes as they are.
     #[serde(default)]
-    coding: Option<u8>,
+    kind: Option<String>,
+    #[serde(default)]
+    author: Option<String>,
+    #[serde(default)]
+    nick: Option<String>,
+    #[serde(default)]
+    account: Option<String>,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    state_now: Option<String>,
+    #[serde(default)]
+    sealed: Option<String>,
+    #[serde(default)]
+    request: bool,
+    #[serde(default)]
+    own: bool,
+    #[serde(default)]
+    unreadable: Option<String>,
     received: u64,
+}
+
+/// The part of an identity that says how it is written to.
+#[derive(Debug, Deserialize)]
+struct Identities {
+    identities: Vec<Identity>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Identity {
+    nick: Option<String>,
+    accounts: Vec<Account>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Account {
+    account: String,
+}
+
+/// The part of what is known of somebody that says where his messages are.
+#[derive(Debug, Deserialize)]
+struct Known {
+    key: String,
 }
 
 /// The part of the status that says where the log ends.
@@ -110,6 +153,10 @@ struct Ear {
     client: Client,
     leases: Vec<Lease>,
     targets: BTreeSet<String>,
+    /// Names in the form that is hashed, and `@` with the keys of people who go by them.
+    conversations: BTreeSet<String>,
+    /// Whether a name is one of ours: then all that is written to us under seal is meant.
+    own: bool,
     json: bool,
     paint: Paint,
     /// All up to this place was shown.
@@ -127,6 +174,8 @@ pub(super) async fn run(client: Client, args: Args, names: Vec<TypedName>) -> Re
         client,
         leases: Vec::new(),
         targets: BTreeSet::new(),
+        conversations: BTreeSet::new(),
+        own: false,
         json: args.json,
         paint: Paint::stdout(),
         since: Cell::new(since),
@@ -158,7 +207,21 @@ async fn end_of_log(client: &Client) -> Result<u64, Failure> {
 
 impl Ear {
     async fn listen(&mut self, names: Vec<TypedName>) -> Result<(), Failure> {
+        let all: Identities = super::understood("identitylist", self.client.call("identitylist", json!({})).await?)?;
+        let own: BTreeSet<String> = all
+            .identities
+            .into_iter()
+            .flat_map(|it| it.nick.into_iter().chain(it.accounts.into_iter().map(|account| account.account)))
+            .collect();
         for name in names {
+            let folded = name.name().text();
+            self.own |= own.contains(&folded);
+            if !folded.starts_with('#') {
+                let who = json!({ "who": if folded.starts_with(|first: char| first.is_ascii_digit()) { folded.clone() } else { format!("@{folded}") } });
+                let people: Vec<Known> = super::understood("whois", self.client.call("whois", who).await?)?;
+                self.conversations.extend(people.into_iter().map(|known| format!("@{}", known.key)));
+            }
+            self.conversations.insert(folded);
             let name = name.typed().to_owned();
             let params = json!({ "name": name, "lease_s": LEASE_S });
             let listening: Listening = super::understood("listen", self.client.call("listen", params).await?)?;
@@ -192,8 +255,7 @@ impl Ear {
     fn lines(&self, messages: Vec<Value>) -> Result<String, Failure> {
         let mut lines = String::new();
         for message in messages {
-            let ours = message.get("target").and_then(Value::as_str).is_some_and(|it| self.targets.contains(it));
-            if !ours {
+            if !self.hears(&message) {
                 continue;
             }
             if self.json {
@@ -205,6 +267,14 @@ impl Ear {
             lines.push('\n');
         }
         Ok(lines)
+    }
+
+    /// Whether a message is to one of the names, or of a conversation with somebody who goes by one.
+    fn hears(&self, message: &Value) -> bool {
+        let member = |name: &str| message.get(name).and_then(Value::as_str);
+        let conversation = member("conversation");
+        conversation.is_some_and(|it| self.conversations.contains(it) || (self.own && it.starts_with('@')))
+            || member("target").is_some_and(|it| self.targets.contains(it))
     }
 
     /// Renews the leases for ever.
@@ -246,14 +316,45 @@ impl Ear {
 /// A message as a person reads it.
 fn line(message: &Message, paint: Paint) -> String {
     let time = output::date(message.received);
-    let name = message.name.as_deref().unwrap_or(&message.target);
+    let direct = message.conversation.as_deref().filter(|it| it.starts_with('@')).and_then(|it| it.get(..9));
+    let name = message.name.as_deref().or(direct).or(message.conversation.as_deref()).unwrap_or(&message.target);
     let bytes = || output::binary(&output::visible(&message.payload));
-    let text = match (&message.text, message.coding) {
-        (_, Some(coding)) => format!("[coding {coding}] {}", bytes()),
-        (Some(text), None) => output::visible(text),
+    let said = match (&message.unreadable, &message.text) {
+        (Some(why), _) => format!("[unreadable: {}] {}", output::visible(why), bytes()),
+        (None, Some(text)) => output::visible(text),
         (None, None) => bytes(),
     };
-    format!("{}  {}  {text}", paint.dim(&time), paint.name(&output::visible(name)))
+    let kind = message.kind.as_deref().filter(|kind| !matches!(*kind, "text" | "data"));
+    let kind = kind.map(|kind| format!("[{}] ", output::visible(kind))).unwrap_or_default();
+    let who = who(message).map(|who| format!("{}  ", paint.bold(&output::visible(&who)))).unwrap_or_default();
+    let mut marks = String::new();
+    match message.sealed.as_deref() {
+        Some("channel" | "chatkey") => marks.push_str("[sealed] "),
+        Some("dest" | "aes") => marks.push_str("[sealed, not authenticated] "),
+        _ => {}
+    }
+    if message.request {
+        marks.push_str("[request] ");
+    }
+    format!("{}  {}  {who}{}{kind}{said}", paint.dim(&time), paint.name(&output::visible(name)), paint.dim(&marks))
+}
+
+/// Who wrote it: never a nick alone, which anybody may take.
+fn who(message: &Message) -> Option<String> {
+    let key = message.author.as_deref()?;
+    let short = key.get(..8).unwrap_or(key);
+    let nick = message.nick.as_deref().unwrap_or("");
+    if message.own {
+        return Some(if nick.is_empty() { format!("~{short}") } else { nick.to_owned() });
+    }
+    let state = message.state.as_deref().unwrap_or_default();
+    let now = message.state_now.as_deref().map(|now| format!(", now {now}")).unwrap_or_default();
+    Some(match (state, message.account.as_deref()) {
+        ("proven", Some(account)) if now.is_empty() => format!("{nick} {account}").trim_start().to_owned(),
+        (state, Some(account)) => format!("{nick}~{short} ({account} {state}{now})"),
+        ("claimed", None) if now.is_empty() => format!("{nick}~{short}"),
+        (state, None) => format!("{nick}~{short} ({state}{now})"),
+    })
 }
 
 #[cfg(test)]
@@ -278,8 +379,34 @@ mod tests {
     fn data_is_shown_in_hex_and_a_bare_target_by_its_digits() {
         let message = json!({ "seq": 1, "target": "aa", "name": null, "payload": "00ff", "received": 0 });
         assert_eq!(shown(message), "1970-01-01T00:00:00Z  aa  [2 bytes] 00ff");
-        let message = json!({ "seq": 1, "target": "aa", "name": "#a", "payload": "61", "coding": 1, "received": 0 });
-        assert_eq!(shown(message), "1970-01-01T00:00:00Z  #a  [coding 1] [1 byte] 61");
+        let message = json!({
+            "seq": 1, "target": "aa", "name": "#a", "payload": "61", "coding": 1, "received": 0, "unreadable": "it is\u{7} so"
+        });
+        assert_eq!(shown(message), "1970-01-01T00:00:00Z  #a  [unreadable: it is\\u{7} so] [1 byte] 61");
+    }
+
+    #[test]
+    fn a_nick_never_stands_alone_and_a_proof_shows_the_account() {
+        let by = |more: Value| {
+            let mut message = json!({
+                "target": "aa", "name": "#a", "payload": "61", "text": "a", "received": 0, "author": "0123456789",
+                "nick": "raven", "state": "claimed", "sealed": "none",
+            });
+            message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            shown(message).strip_prefix("1970-01-01T00:00:00Z  ").unwrap().to_owned()
+        };
+        assert_eq!(by(json!({})), "#a  raven~01234567  a");
+        assert_eq!(by(json!({ "nick": null })), "#a  ~01234567  a");
+        let proven = json!({ "state": "proven", "account": "1234-44" });
+        assert_eq!(by(proven), "#a  raven 1234-44  a");
+        let sold = json!({ "state": "proven", "account": "1234-44", "state_now": "lapsed" });
+        assert_eq!(by(sold), "#a  raven~01234567 (1234-44 proven, now lapsed)  a");
+        let direct = json!({ "name": null, "conversation": "@0123456789", "sealed": "chatkey", "request": true });
+        assert_eq!(by(direct), "@01234567  raven~01234567  [sealed] [request] a");
+        let wallet = json!({ "author": null, "sealed": "dest", "kind": "text" });
+        assert_eq!(by(wallet), "#a  [sealed, not authenticated] a");
+        assert_eq!(by(json!({ "kind": "action" })), "#a  raven~01234567  [action] a");
+        assert_eq!(by(json!({ "own": true })), "#a  raven  a");
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 mod config;
 mod demo;
+mod identity;
 mod listen;
 mod peers;
+mod people;
 mod rpc;
 mod run;
 mod send;
@@ -29,6 +31,8 @@ Examples:
   nightjar run                              start a node and leave it running
   nightjar send '#pascalcoin' 'good night'  say something to a channel
   nightjar listen '#pascalcoin' 1234-44     hear what is sent to a channel and to an account
+  nightjar identity new nightraven          sign what you say from now on
+  nightjar send @nightraven 'are you in?'   say something to a person, sealed when a key is known
   nightjar demo                             see seven nodes at work, on this machine alone";
 
 /// How long threads of the runtime may take to end: the node has had its own time before.
@@ -54,6 +58,16 @@ enum Command {
     Send(send::Args),
     /// Show what is sent to channels, nicks and accounts, as it comes
     Listen(listen::Args),
+    /// Make and keep the chat keys that say who is speaking
+    Identity(identity::Args),
+    /// Join a channel, with a passphrase if it has one
+    Join(people::Join),
+    /// Leave a channel
+    Part(people::Part),
+    /// Say what is known of somebody
+    Whois(people::Whois),
+    /// List the strangers who wrote to you, accept or decline them
+    Requests(people::Requests),
     /// List the links to other nodes
     Peers(peers::Args),
     /// Show how the node is doing
@@ -100,6 +114,11 @@ impl Cli {
                 let names = args.names()?;
                 on_runtime(listen::run(client()?, args, names))
             }
+            Command::Identity(args) => on_runtime(identity::run(client()?, args)),
+            Command::Join(args) => on_runtime(people::join(client()?, args)),
+            Command::Part(args) => on_runtime(people::part(client()?, args)),
+            Command::Whois(args) => on_runtime(people::whois(client()?, args)),
+            Command::Requests(args) => on_runtime(people::requests(client()?, args)),
             Command::Peers(args) => on_runtime(peers::run(client()?, args)),
             Command::Status(args) => on_runtime(status::run(client()?, args)),
             Command::Config(args) => config::run(args, data_dir),

@@ -1,32 +1,39 @@
-//! `nightjar send NAME TEXT`: one record to whoever listens to the name.
+//! `nightjar send NAME TEXT`: a message to whoever listens to the name, or to a person.
 
 use std::io::{self, Read as _};
 
 use nightjar_core::name::TypedName;
-use nightjar_core::record::{
-    BODY_BYTES_MAX, LIFETIME_S_DEFAULT, LIFETIME_S_MAX, LIFETIME_S_MIN, PAYLOAD_BYTES_MAX, TRAILER_BYTES,
-};
+use nightjar_core::record::{LIFETIME_S_DEFAULT, LIFETIME_S_MAX, LIFETIME_S_MIN, PAYLOAD_BYTES_MAX};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::client::Client;
 use crate::exit::Failure;
-use crate::output;
+use crate::{output, secret};
 
-/// What is read of stdin: far more than fits into a record, in hex and with line breaks as well.
-const STDIN_BYTES_MAX: u64 = 64 * 1024;
+/// What is read of stdin: more than fits into a message, in hex and with line breaks as well.
+const STDIN_BYTES_MAX: u64 = 256 * 1024;
+/// The longest content of a message, in many records.
+const CONTENT_BYTES_MAX: usize = 65_536;
+/// What goes out so fast that nobody needs to be told: 8 KiB.
+const PARTS_QUIET: u64 = 40;
 
 const HELP: &str = "\
 NAME is a channel (#pascalcoin), a nick (nightraven or @nightraven) or an account (1234 or 1234-44).
 Quote a channel, because # begins a comment in a shell, and a text of more than one word.
 A text that begins with - stands behind --: nightjar send '#a' -- '-1'
 
+What goes to a nick or an account is sealed when a key of that person is known here, and said to be open when
+not. A channel that was joined with a passphrase is written to under it. What is long goes out in parts.
+
 Examples:
   nightjar send '#pascalcoin' 'good night'
   date | nightjar send 1234-44 -
   nightjar send nightraven --hex 00ff10
   xxd -p photo.bin | nightjar send nightraven - --hex
-  nightjar send '#pascalcoin' 'only for a minute' --lifetime 60";
+  nightjar send '#pascalcoin' 'only for a minute' --lifetime 60
+  nightjar send @nightraven 'for you alone' --seal chatkey    or not at all
+  nightjar send '#pascalcoin' 'so say I' --identity none       by nobody";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -50,9 +57,47 @@ pub(super) struct Args {
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = lifetime(), help = lifetime_help())]
     lifetime: Option<u32>,
 
+    /// Who signs: `default`, a nick, the first digits of a key, or `none`; remembered for the conversation
+    #[arg(long, value_name = "WHICH", conflicts_with = "plain")]
+    identity: Option<String>,
+
+    /// The seal that it must have
+    #[arg(long, value_name = "SEAL", conflicts_with = "plain")]
+    seal: Option<Seal>,
+
+    /// What kind of message
+    #[arg(long, value_name = "KIND", conflicts_with = "plain")]
+    kind: Option<String>,
+
+    /// The id of the message that is answered
+    #[arg(long, value_name = "ID", conflicts_with = "plain")]
+    reply: Option<String>,
+
+    /// What data is: text, json, cbor, octets, or a media type
+    #[arg(long, value_name = "TYPE", conflicts_with = "plain")]
+    content_type: Option<String>,
+
+    /// Search for proof of work first, so that it passes where records are too many
+    #[arg(long, conflicts_with = "plain")]
+    work: bool,
+
     /// Print the result of `sendmessage` as JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Seal {
+    /// None: everybody can read it
+    None,
+    /// The channel's passphrase
+    Channel,
+    /// The recipient's chat key
+    Chatkey,
+    /// PascalCoin's, for the key of the account; text only, not authenticated
+    Dest,
+    /// PascalCoin's, with a password that is asked for; text only, not authenticated
+    Aes,
 }
 
 fn lifetime() -> clap::builder::RangedI64ValueParser<u32> {
@@ -73,9 +118,23 @@ pub(super) struct Message {
 /// What the node says of a message it sent.
 #[derive(Debug, Deserialize)]
 struct Sent {
+    #[serde(default)]
+    id: Option<String>,
     msgid: String,
     peers: u64,
     expiry: Option<u64>,
+    #[serde(default)]
+    parts: u64,
+    #[serde(default)]
+    seconds: u64,
+    #[serde(default)]
+    sealed: Option<String>,
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(default)]
+    to_state: Option<String>,
+    #[serde(default)]
+    note: Option<String>,
 }
 
 impl Args {
@@ -101,6 +160,20 @@ impl Args {
         if self.plain {
             params.insert("plain".to_owned(), json!(true));
         }
+        let words = [
+            ("identity", self.identity),
+            ("kind", self.kind),
+            ("reply_to", self.reply),
+            ("content_type", self.content_type),
+            ("payload_method", self.seal.map(|seal| format!("{seal:?}").to_ascii_lowercase())),
+        ];
+        params.extend(words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), json!(word?)))));
+        if matches!(self.seal, Some(Seal::Aes)) {
+            params.insert("pwd".to_owned(), json!(secret::ask("PascalCoin password")?));
+        }
+        if self.work {
+            params.insert("work".to_owned(), json!(true));
+        }
         if let Some(lifetime) = self.lifetime {
             params.insert("lifetime_s".to_owned(), json!(lifetime));
         }
@@ -114,19 +187,41 @@ pub(super) async fn run(client: Client, message: Message) -> Result<(), Failure>
         return Ok(output::print(&output::json(&result))?);
     }
     let sent: Sent = super::understood("sendmessage", result)?;
-    Ok(output::print(&sentence(&sent))?)
+    output::print(&sentence(&sent))?;
+    if sent.parts > PARTS_QUIET {
+        output::note(&format!(
+            "nightjar: it goes out in {} parts, which takes {} from now on; the node must run as long",
+            sent.parts,
+            output::duration(sent.seconds.max(1))
+        ));
+    }
+    if let Some(note) = &sent.note {
+        output::note(&format!("nightjar: {}", output::visible(note)));
+    }
+    Ok(())
 }
 
 fn sentence(sent: &Sent) -> String {
-    let Sent { msgid, peers, expiry } = sent;
+    let Sent { id, msgid, peers, expiry, sealed, to, to_state, .. } = sent;
+    let msgid = id.as_ref().unwrap_or(msgid);
+    let to = to.as_deref().map(|key| format!(" {}", key.get(..8).unwrap_or(key))).unwrap_or_default();
+    let state = to_state.as_deref().map(|state| format!(" ({state})")).unwrap_or_default();
+    let sealed = match sealed.as_deref() {
+        None | Some("none") => String::new(),
+        Some("channel") => ", sealed for the channel".to_owned(),
+        Some("chatkey") => format!(", sealed for the chat key{to}{state}"),
+        Some("dest") => ", sealed for the account's key".to_owned(),
+        Some("aes") => ", sealed with the password".to_owned(),
+        Some(other) => format!(", sealed ({other})"),
+    };
     let until = expiry.map(|until| output::date(until.saturating_mul(1000)));
     match (peers, until) {
         (0, Some(until)) => {
-            format!("{msgid} made, but no peer is connected: it goes to whoever connects until {until}\n")
+            format!("{msgid} made{sealed}, but no peer is connected: it goes to whoever connects until {until}\n")
         }
         (0, None) => format!("{msgid} made, but no peer is connected: it goes to whoever connects within minutes\n"),
-        (1, _) => format!("{msgid} sent to 1 peer\n"),
-        (peers, _) => format!("{msgid} sent to {peers} peers\n"),
+        (1, _) => format!("{msgid} sent to 1 peer{sealed}\n"),
+        (peers, _) => format!("{msgid} sent to {peers} peers{sealed}\n"),
     }
 }
 
@@ -154,7 +249,7 @@ fn bytes_of_hex(digits: &str) -> Result<usize, Failure> {
 }
 
 fn fits(bytes: usize, plain: bool) -> Result<(), Failure> {
-    let limit = if plain { PAYLOAD_BYTES_MAX } else { BODY_BYTES_MAX };
+    let limit = if plain { PAYLOAD_BYTES_MAX } else { CONTENT_BYTES_MAX };
     match bytes {
         0 => Err(Failure::usage("there is nothing to send: the text is empty")),
         _ if bytes > limit => Err(Failure::usage(format!("{bytes} bytes are too long: {}", how_many_fit()))),
@@ -163,9 +258,7 @@ fn fits(bytes: usize, plain: bool) -> Result<(), Failure> {
 }
 
 fn how_many_fit() -> String {
-    format!(
-        "one record takes {BODY_BYTES_MAX} bytes, with --plain {PAYLOAD_BYTES_MAX} (the date of the others takes {TRAILER_BYTES})"
-    )
+    format!("a message takes {CONTENT_BYTES_MAX} bytes, a record of --plain {PAYLOAD_BYTES_MAX}")
 }
 
 #[cfg(test)]
@@ -174,7 +267,20 @@ mod tests {
     use super::*;
 
     fn args(name: &str, text: &str) -> Args {
-        Args { name: name.to_owned(), text: text.to_owned(), hex: false, plain: false, lifetime: None, json: false }
+        Args {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            hex: false,
+            plain: false,
+            lifetime: None,
+            identity: None,
+            seal: None,
+            kind: None,
+            reply: None,
+            content_type: None,
+            work: false,
+            json: false,
+        }
     }
 
     fn params(args: Args) -> Value {
@@ -205,9 +311,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_told_how_much_does() {
-        assert!(args("#a", &"x".repeat(BODY_BYTES_MAX)).message().is_ok());
-        let failure = args("#a", &"x".repeat(BODY_BYTES_MAX + 1)).message().unwrap_err();
-        assert!(format!("{failure:?}").contains("239 bytes"));
+        assert!(args("#a", &"x".repeat(CONTENT_BYTES_MAX)).message().is_ok());
+        let failure = args("#a", &"x".repeat(CONTENT_BYTES_MAX + 1)).message().unwrap_err();
+        assert!(format!("{failure:?}").contains("65536 bytes"));
         let plain = |bytes: usize| Args { plain: true, ..args("#a", &"x".repeat(bytes)) };
         assert!(plain(PAYLOAD_BYTES_MAX).message().is_ok());
         assert!(plain(PAYLOAD_BYTES_MAX + 1).message().is_err());
@@ -223,11 +329,19 @@ mod tests {
 
     #[test]
     fn nobody_being_there_is_said_in_words() {
-        let sent = |peers, expiry| sentence(&Sent { msgid: "00".to_owned(), peers, expiry });
+        let sent = |peers: u64, expiry: Option<u64>| {
+            let sent = json!({ "msgid": "00", "peers": peers, "expiry": expiry });
+            sentence(&serde_json::from_value(sent).unwrap())
+        };
         assert!(sent(0, Some(86_400)).contains("no peer is connected"));
         assert!(sent(0, Some(86_400)).contains("1970-01-02"));
         assert!(sent(0, None).contains("no peer is connected"));
         assert_eq!(sent(1, None), "00 sent to 1 peer\n");
         assert_eq!(sent(3, None), "00 sent to 3 peers\n");
+        let sealed = json!({
+            "id": "ff", "msgid": "00", "peers": 1, "expiry": 1, "sealed": "chatkey", "to": "0123456789", "to_state": "claimed"
+        });
+        let said = sentence(&serde_json::from_value(sealed).unwrap());
+        assert_eq!(said, "ff sent to 1 peer, sealed for the chat key 01234567 (claimed)\n");
     }
 }
