@@ -636,6 +636,8 @@ def wrong_maps(bodies):
 def wrong_signatures(bodies):
     from nacl.bindings import (
         crypto_core_ed25519_add as add_points,
+    )
+    from nacl.bindings import (
         crypto_scalarmult_ed25519_base_noclamp as times_base,
     )
 

@@ -34,8 +34,9 @@ def value_from_json(value: Any) -> Value:
         if "map" in value:
             return entries_from_json(value["map"])
         raise Refused("a value is bytes, array or map")
-    require(value is None or isinstance(value, (int, str)), "a value that envelopes do not have")
-    return value
+    if value is None or isinstance(value, (int, str)):
+        return value
+    raise Refused("a value that envelopes do not have")
 
 
 def entries_from_json(entries: dict[str, Any]) -> dict[int, Value]:

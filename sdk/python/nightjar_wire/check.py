@@ -248,7 +248,7 @@ def _place_and_body(ask: Ask) -> tuple[Place, bytes]:
 
 
 def _meaning(network: int, meaning: Ask) -> opening.Meaning:
-    (kind, keys), = meaning.items()
+    ((kind, keys),) = meaning.items()
     if kind == "open":
         return opening.OpenChannel(_passwords(keys))
     if kind == "own":

@@ -47,6 +47,9 @@ class Draft:
         ).digest()
 
     def check(self) -> None:
+        require(self.network in (0, 1) and len(self.chat_key) == 32, "no network or chat key")
+        numbers = (self.account, self.issued, self.until)
+        require(all(0 <= number < 2**32 for number in numbers), "a number that is no u32")
         require(self.scope & ~_SCOPES == 0, "a scope with unknown bits")
         require(self.issued < self.until <= self.issued + SECONDS_MAX, "not for 1 second to 90 days")
         require(self.name == "" or is_account_name(self.name), "not a name an account can have")
@@ -60,10 +63,11 @@ class Draft:
         A revocation's `until` moves along, since it is always issued + 90 days; a delegation's stays.
         """
         draft = self
+        draft.check()
         while not draft.passes_skip_rule():
             until = draft.until + 1 if draft.scope == REVOKE else draft.until
             draft = replace(draft, issued=draft.issued + 1, until=until)
-        draft.check()
+            draft.check()
         return draft
 
 

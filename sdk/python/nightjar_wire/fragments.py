@@ -28,9 +28,7 @@ class Part:
     def read(place: Place, body: bytes) -> Part:
         """Checks all that one part shows by itself."""
         require(len(body) > _HEAD and body[0] == PART, "no room for a part")
-        part = Part(
-            place, body[1:9], int.from_bytes(body[9:11], "little"), int.from_bytes(body[11:13], "little"), body[13:29], body[29:]
-        )
+        part = Part(place, body[1:9], int.from_bytes(body[9:11], "little"), int.from_bytes(body[11:13], "little"), body[13:29], body[29:])
         require(PARTS_MIN <= part.count <= PARTS_MAX, "a body has 2 to 312 parts")
         require(part.index < part.count, "an index beyond the count")
         last = part.index == part.count - 1

@@ -79,9 +79,7 @@ class Sender:
         return ChaCha20Poly1305(self.key).encrypt(self.nonce, plaintext, aad)
 
 
-def open_sealed(
-    secret: bytes, enc: bytes, info: bytes, aad: bytes, ciphertext: bytes, sender: bytes | None = None
-) -> bytes:
+def open_sealed(secret: bytes, enc: bytes, info: bytes, aad: bytes, ciphertext: bytes, sender: bytes | None = None) -> bytes:
     """Opens what was sealed to `secret`; with `sender`, only what its owner sealed."""
     dh, context = exchange(secret, enc), enc + public_of(secret)
     if sender is not None:

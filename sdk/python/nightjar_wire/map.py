@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import cbor
@@ -114,11 +115,11 @@ def _is_uint(value: Value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_bytes_of(length: int):  # noqa: ANN202
+def _is_bytes_of(length: int) -> Callable[[Value], bool]:
     return lambda value: isinstance(value, bytes) and len(value) == length
 
 
-_CHECKS = {
+_CHECKS: dict[int, Callable[[Value], bool]] = {
     KIND: _is_uint,
     TIME: _is_uint,
     CONTENT: lambda value: isinstance(value, (str, bytes)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from . import map as maps
 from . import pascal, seals, sign
@@ -64,20 +66,18 @@ class Message:
 
 def open_body(place: Place, body: bytes, meaning: Meaning) -> Message | Part:
     """Raises Refused for what is unreadable, and Outsider for what a derived target does not take."""
-    derived = isinstance(meaning, (Channel, Pair))
-    if derived and place.target != _derived_target(place, meaning):
-        raise Outsider("a target of another day, or not of this key")
-    if not body:
-        raise (Outsider if derived else Refused)("an empty body")
-    form = body[0]
+    form = body[0] if body else None
+    if isinstance(meaning, (Channel, Pair)):
+        if place.target != _derived_target(place, meaning):
+            raise Outsider("a target of another day, or not of this key")
+        if form == PART:
+            return Part.read(place, body)
+        if form != (CHANNEL if isinstance(meaning, Channel) else PAIR):
+            raise Outsider("a form that this target does not take")
+        return _in_channel(place, body, meaning) if isinstance(meaning, Channel) else _in_pair(place, body, meaning)
+    require(bool(body), "an empty body")
     if form == PART:
         return Part.read(place, body)
-    if isinstance(meaning, Channel):
-        require_form(form == CHANNEL)
-        return _in_channel(place, body, meaning)
-    if isinstance(meaning, Pair):
-        require_form(form == PAIR)
-        return _in_pair(place, body, meaning)
     if form == ANONYMOUS:
         return _anonymous(place, form, body[1:], padded=False)
     if form == SIGNED:
@@ -85,15 +85,10 @@ def open_body(place: Place, body: bytes, meaning: Meaning) -> Message | Part:
     if form == FIRST and isinstance(meaning, Own):
         return _first(place, body, meaning)
     if form == ECIES and isinstance(meaning, Own):
-        return _contained(place, body, [(pascal.ecies_open, key) for key in meaning.accounts])
+        return _contained(place, body, [partial(pascal.ecies_open, key) for key in meaning.accounts])
     if form == AES:
-        return _contained(place, body, [(pascal.aes_open, password) for password in meaning.passwords])
+        return _contained(place, body, [partial(pascal.aes_open, password) for password in meaning.passwords])
     raise Refused("a form that is unknown here")
-
-
-def require_form(holds: bool) -> None:
-    if not holds:
-        raise Outsider("a form that this target does not take")
 
 
 def _derived_target(place: Place, meaning: Channel | Pair) -> bytes:
@@ -168,11 +163,11 @@ def _in_pair(place: Place, body: bytes, meaning: Pair) -> Message:
     return _from(place, PAIR, meaning.other, inner)
 
 
-def _contained(place: Place, body: bytes, ways) -> Message:  # noqa: ANN001
+def _contained(place: Place, body: bytes, ways: list[Callable[[bytes], bytes]]) -> Message:
     reason = "no key or password to open it"
-    for open_container, key in ways:
+    for way in ways:
         try:
-            text = open_container(key, body[1:]).decode("utf-8", "strict")
+            text = way(body[1:]).decode("utf-8", "strict")
         except UnicodeDecodeError:
             reason = "a text that is not UTF-8"
             continue

@@ -117,9 +117,7 @@ def _aad(place: Place, body_before: bytes) -> bytes:
     return place.target + place.expiry_bytes + body_before
 
 
-def first_seal(
-    place: Place, sender: ChatSecret, recipient: bytes, ephemeral_a: bytes, ephemeral_b: bytes, plaintext: bytes
-) -> bytes:
+def first_seal(place: Place, sender: ChatSecret, recipient: bytes, ephemeral_a: bytes, ephemeral_b: bytes, plaintext: bytes) -> bytes:
     public = x25519_public(recipient)
     a = hpke.Sender(ephemeral_a, public, _info(place, FIRST, b"A"))
     body = bytes([FIRST]) + a.enc

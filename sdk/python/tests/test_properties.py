@@ -1,13 +1,16 @@
 """What holds for any bytes and any values; and HPKE against RFC 9180 and another implementation."""
 
+from dataclasses import replace
+
 import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightjar_wire import cbor, check, fragments, hpke, names, sect283k1, seals, sign
+from nightjar_wire import cbor, check, delegation, fragments, hpke, names, seals, sect283k1, sign
 from nightjar_wire import map as maps
 from nightjar_wire import open as opening
+from nightjar_wire.account_key import SecretKey, curve_of_name
 from nightjar_wire.record import MAIN, Place, read_dated, write_dated
 from nightjar_wire.refused import Refused
 
@@ -151,3 +154,13 @@ def test_hpke_auth_is_that_of_the_rfc():
     for wrong in (None, hpke.public_of(secret)):
         with pytest.raises(Refused):
             hpke.open_sealed(secret, enc, _INFO, _AAD, sealed, wrong)
+
+
+def test_a_time_of_issue_ends_where_u32_ends():
+    key = SecretKey(curve_of_name("secp256k1"), 7)
+    draft = delegation.Draft(MAIN, 0, delegation.SPEAK, 2**32 - 2, 2**32 - 1, "", key.public, ALICE.public)
+    skipped = next(n for n in range(1_000) if not replace(draft, account=n).passes_skip_rule())
+    with pytest.raises(Refused):
+        delegation.make(replace(draft, account=skipped), key)
+    with pytest.raises(Refused):
+        delegation.revocation(MAIN, 0, 2**32 - 60, "", key, ALICE.public)

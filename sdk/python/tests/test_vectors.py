@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from nightjar_wire import delegation, fragments, seals, sign
-from nightjar_wire import check
+from nightjar_wire import check, delegation, fragments, seals, sign
 from nightjar_wire import map as maps
 from nightjar_wire.fragments import Part
 from nightjar_wire.record import Place
