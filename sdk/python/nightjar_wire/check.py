@@ -53,6 +53,8 @@ def answer(text: str) -> Answer:
 
 
 def _open(ask: Ask) -> Answer:
+    if "record" in ask and not _is_envelope(ask) and set(ask["meaning"]) & {"channel", "pair"}:
+        raise opening.Outsider("no envelope")
     place, body = _place_and_body(ask)
     found = opening.open_body(place, body, _meaning(place.network, ask["meaning"]))
     if isinstance(found, Part):
@@ -242,9 +244,17 @@ def _place(ask: Ask, derived: bytes | None = None) -> Place:
 def _place_and_body(ask: Ask) -> tuple[Place, bytes]:
     if "record" not in ask:
         return _place(ask), _hex(ask, "body")
+    require(_is_envelope(ask), "no envelope")
     dated = read_dated(_hex(ask, "record"))
-    require(dated.coding == 1 and dated.reserved == 0, "no envelope")
     return dated.place(ask.get("network", MAIN)), dated.body
+
+
+def _is_envelope(ask: Ask) -> bool:
+    try:
+        dated = read_dated(_hex(ask, "record"))
+    except Refused:
+        return False
+    return dated.coding == 1 and dated.reserved == 0
 
 
 def _meaning(network: int, meaning: Ask) -> opening.Meaning:
