@@ -37,6 +37,13 @@ pub const WORKED_BITS: u8 = 20;
 /// The most work that the five bits of the flags can claim.
 pub const WORK_BITS_MAX: u8 = 31;
 
+/// The coding of a body that is an envelope: `docs/wire/envelope.md`.
+pub const CODING_ENVELOPE: u8 = 1;
+/// The shortest body that is signed in clear: its form, an author of 32 bytes, a signature of 64, and something said.
+pub const SIGNED_BODY_BYTES_MIN: usize = 98;
+
+/// The first byte of an envelope that is signed in clear.
+const FORM_SIGNED: u8 = 2;
 const TRAILER_END: [u8; 2] = *b"P8";
 const ID_DOMAIN: &[u8] = b"PIP38v1";
 const WORK_DOMAIN: &[u8] = b"PIP38w1";
@@ -249,6 +256,12 @@ impl Record {
     /// Its trailer, if it is dated.
     pub const fn stamp(&self) -> Option<Dated> {
         self.dated
+    }
+
+    /// Whether its body begins like one that is signed in clear, so that any node on its way can check the signature.
+    pub fn is_worth_a_check(&self) -> bool {
+        let readable = self.dated.is_some_and(|dated| dated.coding == CODING_ENVELOPE && dated.reserved == 0);
+        readable && self.body().first() == Some(&FORM_SIGNED) && self.body().len() >= SIGNED_BODY_BYTES_MIN
     }
 
     /// All its bytes, as they travel.

@@ -2,7 +2,8 @@
 //! It never touches a socket, a clock or a disk: inputs go in with the time, outputs are polled until none is left.
 //!
 //! Policies sit side by side, one a file: `flood` (records), `pace` (budgets), `peers` (links and faults),
-//! `addresses` (whom to dial). They share the links and one queue of outputs.
+//! `addresses` (whom to dial),
+//! `verify` (what waits for the check of its signature). They share the links and one queue of outputs.
 
 mod addresses;
 mod clocks;
@@ -13,6 +14,7 @@ mod io;
 mod keyed;
 mod pace;
 mod peers;
+mod verify;
 
 use std::collections::VecDeque;
 
@@ -26,12 +28,14 @@ pub use fresh::{FRESH_BYTES_MAX, FRESH_MS_MAX};
 pub use io::{AddressSource, Closed, Input, KnownAddress, Output, Report};
 pub use pace::{Budget, Budgets, Class, WAIT_MS_MAX};
 pub use peers::{BAN_S, CONGESTED_MS_MAX, FAULT_POINTS_MAX, Refusal};
+pub use verify::{BAD_CHECK_COST, CHECK_MS_MAX, CHECKS_PER_NODE, CHECKS_PER_PEER, CHECKS_WAITING_MAX, Check, Verdict};
 
 use self::addresses::AddressBook;
 use self::clocks::Clocks;
 use self::flood::Flood;
 use self::pace::Pace;
 use self::peers::Links;
+use self::verify::Checks;
 use crate::address::Address;
 use crate::item::Control;
 use crate::link::{LinkId, LinkSet, NodeKey, PeerInfo};
@@ -88,6 +92,7 @@ pub struct Router {
     links: Links,
     flood: Flood,
     pace: Pace,
+    checks: Checks,
     book: AddressBook,
     clocks: Clocks,
     counters: Counters,
@@ -99,12 +104,14 @@ impl Router {
     pub fn new(config: RouterConfig, seed: [u8; 32], now: Now) -> Self {
         let mut chance = ChaCha8Rng::from_seed(seed);
         let flood = Flood::new(&config, &mut chance);
+        let checks = Checks::new(config.budgets.is_some(), &mut chance);
         Self {
             now,
             outputs: VecDeque::new(),
             links: Links::default(),
             flood,
             pace: Pace::new(config.budgets),
+            checks,
             book: AddressBook::default(),
             clocks: Clocks::new(now),
             counters: Counters::default(),
@@ -131,9 +138,11 @@ impl Router {
             Input::Faulted { link, fault } => self.faulted(link, fault),
             Input::Congested { link, dropped } => self.congested(link, dropped),
             Input::Addresses { source, known } => self.add_addresses(source, known),
+            Input::Verified { verdicts } => self.verified(&verdicts),
             Input::Tick => {}
         }
         self.tick();
+        self.hand_out_checks();
     }
 
     /// The next thing to be done; `None` when nothing is left.
@@ -164,7 +173,7 @@ impl Router {
 
     /// What was counted over all links.
     pub fn counters(&self) -> Counters {
-        self.flood.gauge(self.counters)
+        self.checks.gauge(self.flood.gauge(self.counters))
     }
 
     /// The links that are open: who is there and what was counted.
@@ -223,6 +232,7 @@ impl Router {
         if self.upkeep_at <= now {
             self.upkeep_at = now + UPKEEP_MS;
             self.forget_old();
+            self.forget_checks();
             self.compare_clocks();
         }
     }

@@ -35,6 +35,7 @@ use crate::link::{BindError, LinkLimits, LinkOptions, Links, Listener};
 use crate::post::Post;
 use crate::seen_file;
 use crate::store::{OpenError, ReadError};
+use crate::verify::VerifyPool;
 
 /// What the program says it is to peers.
 pub const AGENT: &str = concat!("Nightjar/", env!("CARGO_PKG_VERSION"));
@@ -67,6 +68,9 @@ pub enum StartError {
     /// Its port for peers.
     #[error(transparent)]
     Listen(#[from] BindError),
+    /// The threads that check signatures.
+    #[error("no thread can be started to check signatures ({0}): raise the limit of threads for this user")]
+    Verify(#[source] std::io::Error),
     /// The system has no randomness.
     #[error("the system gives no random numbers ({0}): a node cannot start without them")]
     Random(#[from] getrandom::Error),
@@ -125,11 +129,13 @@ impl Node {
         let (status, status_seen) = watch::channel(Arc::new(Status::default()));
         let (stop, stopped) = watch::channel(());
         let keyed = post.targets();
+        let (verify, verdicts) = VerifyPool::of_spare_cores(config.network).map_err(StartError::Verify)?;
         let engine = Engine::new(Parts {
             router,
             links,
             listens,
             store: store.clone(),
+            verify,
             seen_file: dir.seen(),
             clock,
             chance,
@@ -137,8 +143,8 @@ impl Node {
             budgets: config.budgets.is_some(),
         });
         let handle = Handle { requests, publishes, store, post, status: status_seen, about };
-        let engine =
-            tokio::spawn(engine.run(Inlets { reports, requests: requested, publishes: published, keyed }, stopped));
+        let inlets = Inlets { reports, verdicts, requests: requested, publishes: published, keyed };
+        let engine = tokio::spawn(engine.run(inlets, stopped));
         tokio::spawn(crate::post::upkeep::run(handle.clone()));
         Ok(Self { handle, stop, engine })
     }

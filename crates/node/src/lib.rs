@@ -14,4 +14,5 @@ pub mod post;
 mod private_file;
 pub mod seen_file;
 pub mod store;
+pub mod verify;
 pub mod work;

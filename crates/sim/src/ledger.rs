@@ -2,7 +2,7 @@
 
 use nightjar_core::record::Record;
 
-/// A body begins with the number of its record.
+/// A body begins with the number of its record; a signed one has it behind its form.
 pub(crate) const NUMBER_BYTES: usize = 8;
 
 #[derive(Default)]
@@ -54,7 +54,8 @@ impl Ledger {
     }
 
     pub(crate) fn deliver(&mut self, node: usize, record: &Record, now_ms: u64) {
-        let number = record.body().get(..NUMBER_BYTES).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+        let at = usize::from(record.is_worth_a_check());
+        let number = record.body().get(at..).and_then(<[u8]>::first_chunk).map(|bytes| u64::from_le_bytes(*bytes));
         let entry = number.and_then(|number| self.entries.get_mut(usize::try_from(number).ok()?));
         let Some(entry) = entry.filter(|entry| entry.record == *record) else {
             self.foreign += 1;

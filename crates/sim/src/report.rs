@@ -72,6 +72,8 @@ impl fmt::Display for Report {
             ("expired", counted.expired.to_string()),
             ("forged", counted.forged.to_string()),
             ("delayed, over budget", format!("{}, {}", counted.delayed, counted.over_budget)),
+            ("signatures checked, bad", format!("{}, {}", counted.checked, counted.bad_signatures)),
+            ("unchecked, over budget", format!("{}, {}", counted.checks_dropped, counted.checks_over_budget)),
             ("links ended", self.ended_links.to_string()),
         ];
         rows.iter().try_for_each(|(name, value)| writeln!(f, "  {name:<24} {value}"))

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use nightjar_core::link::LINKS_MAX;
-use nightjar_core::record::{BODY_BYTES_MAX, LIFETIME_S_DEFAULT, LIFETIME_S_MAX, LIFETIME_S_MIN};
+use nightjar_core::record::{
+    BODY_BYTES_MAX, LIFETIME_S_DEFAULT, LIFETIME_S_MAX, LIFETIME_S_MIN, SIGNED_BODY_BYTES_MIN,
+};
 use serde::Deserialize;
 
 use crate::ledger::NUMBER_BYTES;
@@ -12,6 +14,8 @@ use crate::ledger::NUMBER_BYTES;
 const NODES_MAX: usize = 20_000;
 /// Records in one run: each remembers which node got it.
 const RECORDS_MAX: f64 = 1_000_000.0;
+/// Forgeries in one run: all are planned before it begins.
+const FORGERIES_MAX: u32 = 1_000_000;
 
 /// A network and its traffic. Parts are between 0 and 1.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -39,6 +43,12 @@ pub struct Scenario {
     pub duration_s: u32,
     /// The part of them that is plain.
     pub plain: f64,
+    /// The part of the dated ones that is signed in clear.
+    pub signed: f64,
+    /// Microseconds that the check of a signature takes; each node has one core for them.
+    pub check_us: u64,
+    /// Records with bad signatures that one silent node sends to its neighbours, evenly over the time.
+    pub forgeries: u32,
     /// Bytes of a body.
     pub body_bytes: usize,
     /// How long a dated record lives.
@@ -66,6 +76,9 @@ impl Default for Scenario {
             records_per_s: 5.0,
             duration_s: 20,
             plain: 0.2,
+            signed: 0.0,
+            check_us: 60,
+            forgeries: 0,
             body_bytes: 128,
             lifetime_s: LIFETIME_S_DEFAULT,
             budgets: true,
@@ -124,6 +137,7 @@ impl Scenario {
             ("silent", self.silent),
             ("wrong_clocks", self.wrong_clocks),
             ("plain", self.plain),
+            ("signed", self.signed),
         ];
         for (key, part) in parts {
             demand((0.0..=1.0).contains(&part), key, "a part from 0 to 1".into())?;
@@ -131,11 +145,21 @@ impl Scenario {
         let honest = self.silent + self.wrong_clocks < 1.0;
         demand(honest, "silent", "so small that, with wrong_clocks, some nodes are in order".into())?;
         demand(self.wrong_by_s.abs() <= 86_400, "wrong_by_s", "from -86400 to 86400".into())?;
+        demand(self.check_us <= 1_000_000, "check_us", "at most 1000000".into())?;
+        demand(self.forgeries <= FORGERIES_MAX, "forgeries", format!("at most {FORGERIES_MAX}"))?;
+        let has_forger = self.silent * self.nodes as f64 >= 0.5;
+        demand(
+            self.forgeries == 0 || has_forger,
+            "silent",
+            "so large that one node is silent: it sends the forgeries".into(),
+        )?;
         let records = self.records_per_s * f64::from(self.duration_s);
         let bounded = self.records_per_s >= 0.0 && records <= RECORDS_MAX;
         demand(bounded, "records_per_s", format!("0 or more, and at most {RECORDS_MAX} records in all"))?;
-        let bodies = NUMBER_BYTES..=BODY_BYTES_MAX;
-        demand(bodies.contains(&self.body_bytes), "body_bytes", format!("from {NUMBER_BYTES} to {BODY_BYTES_MAX}"))?;
+        let is_signed = self.signed > 0.0 || self.forgeries > 0;
+        let least = if is_signed { SIGNED_BODY_BYTES_MIN } else { NUMBER_BYTES };
+        let bodies = least..=BODY_BYTES_MAX;
+        demand(bodies.contains(&self.body_bytes), "body_bytes", format!("from {least} to {BODY_BYTES_MAX}"))?;
         let room = (1..=65_536).contains(&self.seen_kib);
         demand(room, "seen_kib", "from 1 to 65536".into())?;
         let lives = LIFETIME_S_MIN..=LIFETIME_S_MAX;

@@ -9,7 +9,7 @@ use nightjar_core::item::{Batch, ByeCode, How, Item, Repeat};
 use nightjar_core::link::{Carries, LINKS_MAX, LinkId, NodeKey, PeerInfo};
 use nightjar_core::name::target_of_text;
 use nightjar_core::record::{Expiry, Record, RecordRef, Target};
-use nightjar_core::router::{Budgets, Closed, Counters, Input, Output, Router, RouterConfig};
+use nightjar_core::router::{Budgets, Check, Closed, Counters, Input, Output, Router, RouterConfig, Verdict};
 use nightjar_core::seen::SeenView;
 use nightjar_core::time::{Mono, Now, Wall};
 use rand::{RngExt as _, SeedableRng as _};
@@ -20,6 +20,7 @@ use crate::ledger::{Demand, Ledger, NUMBER_BYTES};
 use crate::queue::Queue;
 use crate::report::Report;
 use crate::scenario::Scenario;
+use crate::traffic;
 
 /// The wall clock at the beginning of a run: 2027-01-15 08:00:00 UTC.
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
@@ -38,6 +39,7 @@ pub struct World {
     bytes: u64,
     lost: u64,
     ended_links: u64,
+    check_us: u64,
 }
 
 struct Node {
@@ -48,6 +50,8 @@ struct Node {
     silent: bool,
     /// By slot: the far ends of its links.
     links: Vec<Option<FarEnd>>,
+    /// When the core that checks signatures has done what it was given, in microseconds.
+    checked_us: u64,
     /// When its tick is planned.
     tick_ms: Option<u64>,
 }
@@ -81,6 +85,10 @@ enum Event {
         node: usize,
         records: Vec<Record>,
     },
+    Checked {
+        node: usize,
+        verdicts: Vec<Verdict>,
+    },
     SetsClock {
         node: usize,
         ahead_ms: i64,
@@ -110,8 +118,19 @@ impl World {
             .map(|(number, (silent, ahead_ms))| Node::new(number, silent, ahead_ms, scenario, chance.random()));
         let nodes = nodes.collect();
         let (queue, ledger) = (Queue::new(), Ledger::default());
-        let mut world =
-            Self { now_ms: 0, queue, nodes, graph, chance, ledger, arrived: 0, bytes: 0, lost: 0, ended_links: 0 };
+        let mut world = Self {
+            now_ms: 0,
+            queue,
+            nodes,
+            graph,
+            chance,
+            ledger,
+            arrived: 0,
+            bytes: 0,
+            lost: 0,
+            ended_links: 0,
+            check_us: scenario.check_us,
+        };
         world.open_links();
         for node in 0..world.nodes.len() {
             world.handle(node, Input::Listen { target: Self::target(), on: true });
@@ -138,6 +157,11 @@ impl World {
     pub fn is_in_order(&self, node: usize) -> bool {
         let node = self.node(node);
         !node.silent && node.clock_ahead_ms == 0
+    }
+
+    /// A node that sends nothing by itself, if there is one.
+    pub(crate) fn first_silent(&self) -> Option<usize> {
+        self.nodes.iter().position(|node| node.silent)
     }
 
     /// With what the body of the record that is published next is to begin.
@@ -252,6 +276,7 @@ impl World {
                 }
                 self.handle(node, Input::Disconnected { link, why });
             }
+            Event::Checked { node, verdicts } => self.handle(node, Input::Verified { verdicts }),
             Event::SetsClock { node, ahead_ms } => {
                 self.node_mut(node).clock_ahead_ms = ahead_ms;
                 self.handle(node, Input::Tick);
@@ -314,6 +339,7 @@ impl World {
                     }
                 }
                 Output::Deliver(record) => self.ledger.deliver(node, &record, self.now_ms),
+                Output::Verify(checks) => self.check(node, &checks),
                 Output::Disconnect { link, code, text } => self.disconnect(node, link, code, text),
                 Output::Connect { link, .. } => {
                     let why = Closed::NotReached("nobody is dialled in a simulation".to_owned());
@@ -326,6 +352,17 @@ impl World {
             outboxes.into_iter().for_each(|(far, records)| self.transmit(far, records));
         }
         self.plan_tick(node);
+    }
+
+    /// One core of each node checks, one signature after the other, and answers a batch when it is done with it.
+    fn check(&mut self, node: usize, checks: &[Check]) {
+        let verdicts =
+            checks.iter().map(|check| Verdict { number: check.number, holds: traffic::holds(&check.record) }).collect();
+        let (now_us, took_us) = (self.now_ms * 1000, self.check_us * checks.len() as u64);
+        let here = self.node_mut(node);
+        here.checked_us = here.checked_us.max(now_us) + took_us;
+        let at_ms = here.checked_us.div_ceil(1000);
+        self.queue.plan(at_ms, Event::Checked { node, verdicts });
     }
 
     fn transmit(&mut self, far: FarEnd, mut records: Vec<Record>) {
@@ -388,7 +425,7 @@ impl Node {
         let wall = EPOCH_MS.saturating_add_signed(clock_ahead_ms);
         let router = Router::new(config, seed, Now { mono: Mono(0), wall: Wall(wall) });
         let seen = router.seen_view();
-        Self { router, seen, clock_ahead_ms, silent, links: vec![None; LINKS_MAX], tick_ms: None }
+        Self { router, seen, clock_ahead_ms, silent, links: vec![None; LINKS_MAX], checked_us: 0, tick_ms: None }
     }
 
     fn slot(&mut self, link: LinkId) -> &mut Option<FarEnd> {
@@ -439,6 +476,11 @@ fn add(one: Counters, other: Counters) -> Counters {
         unmet_work: one.unmet_work + other.unmet_work,
         delayed: one.delayed + other.delayed,
         over_budget: one.over_budget + other.over_budget,
+        checked: one.checked + other.checked,
+        bad_signatures: one.bad_signatures + other.bad_signatures,
+        checks_over_budget: one.checks_over_budget + other.checks_over_budget,
+        checks_dropped: one.checks_dropped + other.checks_dropped,
+        checks_waiting: one.checks_waiting + other.checks_waiting,
         congested: one.congested + other.congested,
         seen_live: one.seen_live + other.seen_live,
         seen_evicted: one.seen_evicted + other.seen_evicted,

@@ -8,7 +8,7 @@ use nightjar_core::name::target_of_text;
 use nightjar_core::record::Record;
 use nightjar_core::router::{FRESH_BYTES_MAX, FRESH_MS_MAX};
 use nightjar_core::time::Mono;
-use nightjar_sim::{SETTLE_MS, World};
+use nightjar_sim::{SETTLE_MS, World, run};
 
 /// A neighbour that knows a record before the others do sends copies with another body under its id.
 #[test]
@@ -82,6 +82,21 @@ fn a_flood_from_one_peer_stops_no_honest_record() {
     let [_, honest, _] = quiet.counters.by_class;
     let let_in_a_node = (dated - honest) / 99;
     assert!(let_in_a_node <= 100 * 30 + 1000, "{let_in_a_node} of 6000 a node");
+}
+
+/// The neighbours of the forger check what their budgets let in, and nobody waits for it.
+#[test]
+fn forgeries_from_one_peer_neither_stop_nor_delay_signed_records() {
+    let text = "nodes = 100\ndegree = [6, 10]\nsilent = 0.01\nsigned = 1\nplain = 0\nduration_s = 10\nforgeries = ";
+    let [quiet, forged] = ["0", "10000"].map(|count| run(&scenario(&format!("{text}{count}")), 29));
+    for report in [&quiet, &forged] {
+        assert!(report.is_complete() && report.is_sound(), "{report}");
+        assert_eq!(report.counters.checked - report.counters.bad_signatures, 50 * 99, "{report}");
+        assert_eq!(report.ended_links, 0);
+    }
+    assert!(forged.counters.bad_signatures > 1_000, "{forged}");
+    let [_, most, _] = quiet.latency_ms;
+    assert!(forged.latency_ms[1] <= most * 11 / 10, "{quiet}{forged}");
 }
 
 fn with_flood(mut world: World, per_s: u64) -> nightjar_sim::Report {

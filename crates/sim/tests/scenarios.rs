@@ -23,6 +23,10 @@ fn every_scenario_of_the_folder_holds() {
         let report = run(&scenario, scenario.seed);
         assert!(report.records > 0 && report.is_sound(), "{}\n{report}", path.display());
         assert!(report.is_complete() || scenario.loses(), "{}\n{report}", path.display());
+        // A forger's records were looked at, and ours went on after the same look.
+        let counters = report.counters;
+        assert!(scenario.forgeries == 0 || counters.bad_signatures > 0, "{}\n{report}", path.display());
+        assert!(scenario.signed == 0.0 || counters.checked > counters.bad_signatures, "{}\n{report}", path.display());
         count += 1;
     }
     assert!(count >= 5);
@@ -53,6 +57,11 @@ fn a_mistake_is_named() {
         ("records_per_s = nan", "records_per_s must be"),
         ("body_bytes = 7", "body_bytes must be from 8 to 239"),
         ("body_bytes = 240", "body_bytes must be"),
+        ("signed = 2", "signed must be"),
+        ("signed = 0.5\nbody_bytes = 97", "body_bytes must be from 98 to 239"),
+        ("forgeries = 9", "one node is silent"),
+        ("forgeries = 1000001\nsilent = 0.5", "forgeries must be at most"),
+        ("check_us = 1000001", "check_us must be"),
         ("lifetime_s = 9", "lifetime_s must be from 10 to 3600"),
     ] {
         let error = text.parse::<Scenario>().unwrap_err();

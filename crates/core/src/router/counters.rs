@@ -27,6 +27,16 @@ pub struct Counters {
     pub delayed: u64,
     /// Records that were dropped because the budget did not come in time.
     pub over_budget: u64,
+    /// Signatures that were checked.
+    pub checked: u64,
+    /// Records whose signature does not hold, copies of them included.
+    pub bad_signatures: u64,
+    /// Records that were dropped because their peer had too many signatures checked.
+    pub checks_over_budget: u64,
+    /// Records that were dropped because too many waited for their check, or theirs did not come.
+    pub checks_dropped: u64,
+    /// Records that wait for their check.
+    pub checks_waiting: u64,
     /// Items that did not fit into a link's outbox.
     pub congested: u64,
     /// Ids kept in the seen cache.
@@ -50,6 +60,10 @@ pub struct LinkCounters {
     pub repeats: u64,
     /// Records that were handed to the link.
     pub sent: u64,
+    /// Records it brought whose signature does not hold. That is no fault: it may be a relay that checks nothing.
+    pub bad_signatures: u64,
+    /// Records that were dropped because it had too many signatures checked.
+    pub checks_over_budget: u64,
     /// Items that did not fit into its outbox.
     pub congested: u64,
     /// Points of its faults, falling by one a second.

@@ -57,6 +57,11 @@ impl Flood {
         entries.into_iter().for_each(|entry| self.dated.restore(entry));
     }
 
+    pub(super) fn advance(&mut self, now: Mono) {
+        self.dated.advance(now);
+        self.plain.advance(now);
+    }
+
     pub(super) fn listen(&mut self, target: Target, on: bool) {
         if on {
             self.listens.insert(target);
@@ -75,10 +80,15 @@ impl Flood {
     }
 
     /// The key under which a record is seen: its id if it is dated, else a keyed hash of all of it.
-    fn key(&self, record: &Record) -> [u8; 16] {
+    pub(super) fn key(&self, record: &Record) -> [u8; 16] {
         if record.stamp().is_some() {
             return record.msg_id().0;
         }
+        self.whole_key(record)
+    }
+
+    /// A keyed hash of all of a record.
+    pub(super) fn whole_key(&self, record: &Record) -> [u8; 16] {
         let (view, _) = RecordRef::parse(record.bytes()).expect("a record is whole");
         self.view.plain_key(view)
     }
@@ -109,8 +119,7 @@ fn digest(view: &SeenView, record: &Record) -> u64 {
 
 impl Router {
     pub(super) fn received(&mut self, from: LinkId, batch: Batch) {
-        self.flood.dated.advance(self.now.mono);
-        self.flood.plain.advance(self.now.mono);
+        self.flood.advance(self.now.mono);
         let came = (batch.records.len() + batch.repeats.len()) as u64 + u64::from(batch.expired);
         // A link that was ended may still have had something to say.
         let Some(link) = self.links.get_mut(from) else { return };
@@ -127,8 +136,7 @@ impl Router {
 
     /// A record of this node.
     pub(super) fn publish(&mut self, record: Record) {
-        self.flood.dated.advance(self.now.mono);
-        self.flood.plain.advance(self.now.mono);
+        self.flood.advance(self.now.mono);
         self.counters.published += 1;
         let key = self.flood.key(&record);
         self.flood.mark_seen(&record, &key);
@@ -147,10 +155,10 @@ impl Router {
         let mut pace = std::mem::take(&mut self.pace);
         let in_vain = pace.release(self.now.mono, self.links.carrying().len(), |waited| {
             let key = self.flood.key(&waited.record);
-            if !self.is_new(waited.link, &waited.record, &key) {
+            if !self.is_new(waited.link, &waited.record, &key) || self.is_in_check(waited.link, &waited.record) {
                 return false;
             }
-            self.accept(waited.link, waited.class, key, waited.record);
+            self.accept_checked(waited.link, waited.class, key, waited.record);
             true
         });
         self.counters.over_budget += in_vain;
@@ -172,8 +180,7 @@ impl Router {
     pub(super) fn forget_old(&mut self) {
         let now = self.now;
         let flood = &mut self.flood;
-        flood.dated.advance(now.mono);
-        flood.plain.advance(now.mono);
+        flood.advance(now.mono);
         flood.fresh.forget_old(now.mono);
         flood.unsent.retain(|(made, record)| is_alive(now, *made, record));
         let evicted = flood.dated.evicted() + flood.plain.evicted();
@@ -194,21 +201,21 @@ impl Router {
 
     fn came(&mut self, from: LinkId, record: Record) {
         let key = self.flood.key(&record);
-        if !self.is_new(from, &record, &key) {
+        if !self.is_new(from, &record, &key) || self.is_in_check(from, &record) {
             return;
         }
         let (class, unmet) = Class::of(&record);
         self.counters.unmet_work += u64::from(unmet);
         let links = self.links.carrying().len();
         match self.pace.offer(self.now.mono, class, from, links, || record.clone()) {
-            Offered::Now => self.accept(from, class, key, record),
+            Offered::Now => self.accept_checked(from, class, key, record),
             Offered::Waits => self.counters.delayed += 1,
             Offered::Dropped => self.counters.over_budget += 1,
         }
     }
 
     /// Whether it may be flooded, as far as its budget allows; if not, it is counted as what it is.
-    fn is_new(&mut self, from: LinkId, record: &Record, key: &[u8; 16]) -> bool {
+    pub(super) fn is_new(&mut self, from: LinkId, record: &Record, key: &[u8; 16]) -> bool {
         match record.stamp() {
             Some(stamp) if stamp.expiry_at(self.now.wall) != Expiry::Alive => {
                 self.counters.expired += 1;
@@ -236,22 +243,21 @@ impl Router {
         false
     }
 
-    fn repeated(&mut self, from: LinkId) {
+    pub(super) fn repeated(&mut self, from: LinkId) {
         self.counters.repeats += 1;
         if let Some(link) = self.links.get_mut(from) {
             link.counted.repeats += 1;
         }
     }
 
-    fn accept(&mut self, from: LinkId, class: Class, key: [u8; 16], record: Record) {
+    /// Lets a record in that passed every check; `have` are the links that brought it, `from` the first of them.
+    pub(super) fn accept(&mut self, from: LinkId, have: LinkSet, class: Class, key: [u8; 16], record: Record) {
         self.flood.mark_seen(&record, &key);
         self.counters.accepted += 1;
         *self.counters.by_class.get_mut(class.index()).expect("there are three classes") += 1;
         if let Some(link) = self.links.get_mut(from) {
             link.counted.first += 1;
         }
-        let mut have = LinkSet::EMPTY;
-        have.insert(from);
         self.spread(key, record, have);
     }
 

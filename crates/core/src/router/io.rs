@@ -1,5 +1,6 @@
 //! What goes into a router and what comes out, as values.
 
+use super::verify::{Check, Verdict};
 use crate::address::Address;
 use crate::fault::Fault;
 use crate::item::{Batch, ByeCode, Control, How, Item};
@@ -73,6 +74,11 @@ pub enum Input {
         /// Whether hits are delivered from now on.
         on: bool,
     },
+    /// What came of an [`Output::Verify`], or of a part of it, in any order.
+    Verified {
+        /// One for each check that was made.
+        verdicts: Vec<Verdict>,
+    },
     /// `Router::deadline` has come.
     Tick,
 }
@@ -89,6 +95,9 @@ pub enum Output {
     },
     /// A record for a target somebody here listens to: keep it and show it.
     Deliver(Record),
+    /// Check the signatures of these records, which wait for [`Input::Verified`]. Never wait for it: a check that is not made
+    /// is given up after [`CHECK_MS_MAX`](super::CHECK_MS_MAX).
+    Verify(Vec<Check>),
     /// Open a link.
     Connect {
         /// The id it is to have.

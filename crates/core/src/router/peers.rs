@@ -282,6 +282,7 @@ impl Router {
 
     pub(super) fn disconnected(&mut self, id: LinkId, why: Closed) {
         self.counters.over_budget += self.pace.forget(id);
+        self.forget_checks_of(id);
         let place = self.links.free(id);
         let link = match place {
             Some(Place::Open(link)) => Some(link),

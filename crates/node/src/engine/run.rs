@@ -31,9 +31,13 @@ use crate::link::{Admission, LinkReport, Links, Outbox};
 use crate::message::{Content, Draft, NewMessage, Receipt};
 use crate::seen_file;
 use crate::store::Store;
+use crate::verify::{Verdicts, VerifyPool};
 
 /// Reports taken in one go.
 const REPORTS_AT_ONCE: usize = 64;
+/// With fewer free places for records that wait for their check, no more reports are taken until checks come back: one
+/// read may bring so many signed records. Within the classes' budgets it does not come to that.
+const CHECKS_ROOM_MIN: usize = 1024;
 /// What was seen is written so often: a node that is killed may take in again what came since, and its log still has the
 /// hits among it.
 const SEEN_SAVE_MS: u64 = 60_000;
@@ -43,6 +47,7 @@ const STATUS_MS: u64 = 500;
 /// What comes to the engine.
 pub(super) struct Inlets {
     pub(super) reports: mpsc::Receiver<LinkReport>,
+    pub(super) verdicts: Verdicts,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) publishes: mpsc::Receiver<Publish>,
     /// The targets of which the keys of this node make something.
@@ -55,6 +60,7 @@ pub(super) struct Parts {
     pub(super) links: Links,
     pub(super) listens: Listens,
     pub(super) store: Store,
+    pub(super) verify: VerifyPool,
     pub(super) seen_file: PathBuf,
     pub(super) clock: Clock,
     pub(super) chance: ChaCha20Rng,
@@ -68,6 +74,7 @@ pub(super) struct Engine {
     listens: Listens,
     asks: Asks,
     store: Store,
+    verify: VerifyPool,
     seen_file: PathBuf,
     seen_due: Mono,
     /// What was seen is being written just now.
@@ -100,7 +107,7 @@ struct Publishing {
 
 impl Engine {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { router, links, listens, store, seen_file, clock, chance, status, budgets } = parts;
+        let Parts { router, links, listens, store, verify, seen_file, clock, chance, status, budgets } = parts;
         let began = clock.now().mono;
         let engine = Self {
             router,
@@ -108,6 +115,7 @@ impl Engine {
             listens,
             asks: Asks::default(),
             store,
+            verify,
             seen_file,
             seen_due: began + SEEN_SAVE_MS,
             saving: None,
@@ -130,8 +138,9 @@ impl Engine {
 
     /// Runs until `stop` says so or its sender is gone.
     pub(super) async fn run(mut self, inlets: Inlets, mut stop: watch::Receiver<()>) {
-        let Inlets { mut reports, mut requests, mut publishes, mut keyed } = inlets;
+        let Inlets { mut reports, mut verdicts, mut requests, mut publishes, mut keyed } = inlets;
         let mut taken = Vec::with_capacity(REPORTS_AT_ONCE);
+        let mut checked = Vec::new();
         // What is to be published while no neighbour has room.
         let mut held: Option<Publish> = None;
         self.do_outputs(self.clock.now());
@@ -145,10 +154,11 @@ impl Engine {
             let due = self.due();
             let room = self.links.room();
             tokio::select! {
-                _ = reports.recv_many(&mut taken, REPORTS_AT_ONCE) => {
-                    for report in taken.drain(..) {
-                        self.report(report);
-                    }
+                // From its end, so that what there is no room for can stay.
+                _ = reports.recv_many(&mut taken, REPORTS_AT_ONCE), if taken.is_empty() => taken.reverse(),
+                _ = verdicts.recv_many(&mut checked, REPORTS_AT_ONCE) => {
+                    let verdicts = checked.drain(..).flatten().collect();
+                    self.handle(self.clock.now(), Input::Verified { verdicts });
                 }
                 Some(request) = requests.recv() => self.request(request),
                 Some(publish) = publishes.recv(), if held.is_none() => held = Some(publish),
@@ -159,6 +169,11 @@ impl Engine {
                 () = room, if held.is_some() => {}
                 () = self.until(due) => {}
                 _ = stop.changed() => break,
+            }
+            while self.router.checks_room() >= CHECKS_ROOM_MIN
+                && let Some(report) = taken.pop()
+            {
+                self.report(report);
             }
             self.tick();
         }
@@ -467,6 +482,12 @@ impl Engine {
                     let own = self.publishing.as_ref().is_some_and(|publishing| publishing.record == record);
                     let content = Content::Record(record);
                     self.hits.push(NewMessage { received: now.wall, own, name, content, reading: None });
+                }
+                Output::Verify(checks) => {
+                    let dropped = self.verify.check(checks);
+                    if dropped > 0 {
+                        tracing::debug!(dropped, "signatures are checked too slowly: records are dropped");
+                    }
                 }
                 Output::Connect { link, address } => {
                     tracing::debug!(%link, peer = %address, "dialling");
