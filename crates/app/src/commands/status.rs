@@ -44,6 +44,10 @@ struct Counters {
     expired: u64,
     forged: u64,
     over_budget: u64,
+    checked: u64,
+    bad_signatures: u64,
+    checks_over_budget: u64,
+    checks_dropped: u64,
     congested: u64,
     seen_live: u64,
     seen_evicted: u64,
@@ -117,6 +121,15 @@ fn page(result: Value, paint: Paint) -> Result<String, Failure> {
                     counters.published, counters.delivered, counters.sent, counters.congested
                 ),
             ),
+            (
+                "signatures",
+                format!(
+                    "{} checked, {} bad; {} records dropped unchecked",
+                    counters.checked,
+                    counters.bad_signatures,
+                    counters.checks_over_budget.saturating_add(counters.checks_dropped)
+                ),
+            ),
             ("seen ids", format!("{}{forgotten}", counters.seen_live)),
         ],
         paint,
@@ -145,6 +158,7 @@ mod tests {
             "not_stored": 0, "banned": [], "counters": {
                 "received": 30, "accepted": 10, "published": 1, "repeats": 20, "sent": 11, "delivered": 3,
                 "expired": 0, "forged": 0, "collisions": 0, "unmet_work": 0, "delayed": 0, "over_budget": 0,
+                "checked": 5, "bad_signatures": 1, "checks_over_budget": 2, "checks_dropped": 3, "checks_waiting": 0,
                 "congested": 0, "seen_live": 11, "seen_evicted": 0, "fresh": 11,
                 "by_class": {"worked": 0, "dated": 10, "plain": 0}
             }
@@ -156,6 +170,7 @@ mod tests {
         let text = page(status(), Paint::stdout()).unwrap();
         assert!(text.lines().count() < 20, "{text}");
         assert!(text.contains("1 h 1 min") && text.contains("last seq 12") && !text.contains("LEFT ALONE"));
+        assert!(text.contains("5 checked, 1 bad; 5 records dropped unchecked"), "{text}");
         assert!(text.contains("2 connected, 5 addresses known\n") && text.contains("1 name or target\n"), "{text}");
     }
 

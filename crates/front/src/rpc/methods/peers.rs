@@ -33,11 +33,17 @@ pub(crate) const CONNECTIONS: Method<Handle> = Method {
         field("[].first", "integer", "Records that were new here."),
         field("[].repeats", "integer", "Records that came again."),
         field("[].sent", "integer", "Records handed to it."),
+        field(
+            "[].bad_signatures",
+            "integer",
+            "Records it brought whose signature does not hold; no fault: it may be a relay.",
+        ),
+        field("[].checks_over_budget", "integer", "Records dropped because it had too many signatures checked."),
         field("[].congested", "integer", "Records that did not fit into its outbox."),
         field("[].fault_points", "integer", "Points of the peer's faults, falling by one a second."),
     ],
     example: "{}",
-    example_result: r#"[{"link":3,"addr":"192.0.2.7:4038","kind":"tls","outbound":true,"node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen_port":4038,"agent":"Nightjar/0.1.0","carries":"records","clock_ahead_s":0,"open_s":240,"received":900,"first":400,"repeats":500,"sent":450,"congested":0,"fault_points":0}]"#,
+    example_result: r#"[{"link":3,"addr":"192.0.2.7:4038","kind":"tls","outbound":true,"node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen_port":4038,"agent":"Nightjar/0.1.0","carries":"records","clock_ahead_s":0,"open_s":240,"received":900,"first":400,"repeats":500,"sent":450,"bad_signatures":0,"checks_over_budget":0,"congested":0,"fault_points":0}]"#,
     run: |call, arguments| Box::pin(connections(call, arguments)),
 };
 
@@ -71,6 +77,8 @@ struct Link {
     first: u64,
     repeats: u64,
     sent: u64,
+    bad_signatures: u64,
+    checks_over_budget: u64,
     congested: u64,
     fault_points: u32,
 }
@@ -102,6 +110,8 @@ fn link(connection: &Connection) -> Link {
         first: counters.first,
         repeats: counters.repeats,
         sent: counters.sent,
+        bad_signatures: counters.bad_signatures,
+        checks_over_budget: counters.checks_over_budget,
         congested: counters.congested,
         fault_points: counters.fault_points,
     }
