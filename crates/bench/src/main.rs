@@ -9,6 +9,7 @@ mod measure;
 mod mesh;
 mod pair;
 mod testbed;
+mod verify;
 mod work;
 
 use clap::{Parser, Subcommand};
@@ -71,6 +72,15 @@ enum What {
         #[arg(long, default_value_t = 50)]
         records: u32,
     },
+    /// Signatures: checks a second of one core and of the pool; a node that takes in signed records, and unsigned ones.
+    Verify {
+        /// Checks.
+        #[arg(long, default_value_t = 50_000)]
+        checks: u64,
+        /// Records that a node takes in.
+        #[arg(long, default_value_t = 100_000)]
+        records: u64,
+    },
     /// The other end of `pair`.
     #[command(hide = true)]
     PairEnd {
@@ -92,6 +102,7 @@ async fn main() -> Result<(), measure::Failed> {
         What::Idle { nodes } => idle::run(nodes).await,
         What::Ids { mib } => ids::run(mib),
         What::Work { tries, records } => work::run(tries, records).await,
+        What::Verify { checks, records } => verify::run(checks, records).await,
         What::PairEnd { records, budgets } => pair::end(records, budgets).await,
     }
 }
