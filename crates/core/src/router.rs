@@ -212,6 +212,11 @@ impl Router {
         self.book.is_users(address)
     }
 
+    /// Where the address that a link was dialled by comes from; `None` for a link that the other end opened.
+    pub fn source(&self, link: LinkId) -> Option<AddressSource> {
+        self.book.source(self.book.dialled_by(link)?)
+    }
+
     fn control(&mut self, link: LinkId, control: Control) {
         match control {
             Control::Peers(addresses) => self.told(link, addresses),

@@ -46,6 +46,8 @@ pub struct Checked {
     pub network: Network,
     /// `host:port` of a SOCKS5 proxy for outgoing links.
     pub socks5: Option<String>,
+    /// `host:port` of the JSON-RPC of the user's own PascalCoin daemon.
+    pub daemon: Option<String>,
     /// Filter of the log on stderr, in the form of tracing's EnvFilter.
     pub log: String,
     /// Whether the line of `ready.json` is printed on stdout.
@@ -259,6 +261,7 @@ impl Raw {
             Ok(if name == Network::Test.name() { Network::Test } else { Network::Main })
         })?;
         let socks5 = reader.read_if_set(Key::Socks5, Value::proxy)?;
+        let daemon = reader.read_if_set(Key::Daemon, Value::host_port)?;
         let log = reader.read(Key::Log, |value, wants| value.text(wants).map(str::to_owned))?;
         let ready_json = reader.read(Key::ReadyJson, Value::truth)?;
         let limited = reader.read(Key::Budgets, |value, wants| Ok(value.choice(wants)? == "on"))?;
@@ -285,6 +288,7 @@ impl Raw {
             discovery,
             network,
             socks5,
+            daemon,
             log,
             ready_json,
             budgets,

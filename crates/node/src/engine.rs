@@ -26,6 +26,8 @@ use zeroize::Zeroizing;
 
 use self::listens::Listens;
 use self::run::{Engine, Inlets, Parts};
+use crate::chain::daemon::Daemon;
+use crate::chain::view::ChainView;
 use crate::clock::Clock;
 use crate::config::Checked;
 use crate::data_dir::{DataDir, DataDirError};
@@ -130,6 +132,7 @@ impl Node {
         let (stop, stopped) = watch::channel(());
         let keyed = post.targets();
         let (verify, verdicts) = VerifyPool::of_spare_cores(config.network).map_err(StartError::Verify)?;
+        let chain_clock = clock.clone();
         let engine = Engine::new(Parts {
             router,
             links,
@@ -142,10 +145,14 @@ impl Node {
             status,
             budgets: config.budgets.is_some(),
         });
-        let handle = Handle { requests, publishes, store, post, status: status_seen, about };
+        let bare = Handle { requests, publishes, store, post, chain: None, status: status_seen, about };
         let inlets = Inlets { reports, verdicts, requests: requested, publishes: published, keyed };
         let engine = tokio::spawn(engine.run(inlets, stopped));
+        // The engine answers its questions, so it runs before.
+        let chain = ChainView::start(config.daemon.as_deref().map(Daemon::at), bare.clone(), chain_clock);
+        let handle = Handle { chain: Some(chain.clone()), ..bare };
         tokio::spawn(crate::post::upkeep::run(handle.clone()));
+        tokio::spawn(crate::post::look::run(handle.clone(), chain));
         Ok(Self { handle, stop, engine })
     }
 

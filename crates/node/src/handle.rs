@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use nightjar_core::address::Address;
+use nightjar_core::address::{Address, NetworkGroup};
 use nightjar_core::chain::{AccountsAnswer, Network};
 use nightjar_core::item::NoAnswer;
 use nightjar_core::link::NodeKey;
 use nightjar_core::name::TypedName;
 use nightjar_core::record::{LIFETIME_S_MAX, LIFETIME_S_MIN, MakeError, Record, Target};
+use nightjar_core::router::AddressSource;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::chain::view::ChainView;
 use crate::message::{Draft, Filter, Message, Page, Receipt, Seq};
 use crate::post::Post;
 use crate::store::{ReadError, Store};
@@ -35,6 +37,8 @@ pub struct Handle {
     pub(crate) publishes: mpsc::Sender<Publish>,
     pub(crate) store: Store,
     pub(crate) post: Post,
+    /// Not in the handle that the view itself asks through.
+    pub(crate) chain: Option<ChainView>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) about: Arc<About>,
 }
@@ -93,6 +97,8 @@ impl Outgoing {
 pub(crate) struct PendingAnswer {
     pub(crate) peer: String,
     pub(crate) agent: String,
+    pub(crate) group: NetworkGroup,
+    pub(crate) source: Option<AddressSource>,
     pub(crate) answer: oneshot::Receiver<Result<AccountsAnswer, NoAnswer>>,
 }
 
@@ -217,6 +223,10 @@ pub struct AccountAnswer {
     pub peer: String,
     /// What it says it is.
     pub agent: String,
+    /// The part of the Internet that it is in.
+    pub group: NetworkGroup,
+    /// Where its address was learnt; `None` when it came by itself.
+    pub source: Option<AddressSource>,
     /// What it answered.
     pub answer: Result<AccountsAnswer, NoAnswer>,
 }
@@ -235,6 +245,11 @@ impl Handle {
     /// Messages for people: identities, what is joined, who is who.
     pub const fn post(&self) -> &Post {
         &self.post
+    }
+
+    /// What the chain says of accounts.
+    pub const fn chain(&self) -> Option<&ChainView> {
+        self.chain.as_ref()
     }
 
     /// Follows the node's status: changes are seen at most a second late.
@@ -291,9 +306,9 @@ impl Handle {
     pub async fn ask_account(&self, number: u32) -> Option<Vec<AccountAnswer>> {
         let pending = self.ask(|reply| Request::AskAccount { number, reply }).await?;
         let mut answers = Vec::with_capacity(pending.len());
-        for PendingAnswer { peer, agent, answer } in pending {
+        for PendingAnswer { peer, agent, group, source, answer } in pending {
             let answer = answer.await.unwrap_or(Err(NoAnswer::Closed));
-            answers.push(AccountAnswer { peer, agent, answer });
+            answers.push(AccountAnswer { peer, agent, group, source, answer });
         }
         Some(answers)
     }

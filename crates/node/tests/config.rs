@@ -52,6 +52,7 @@ fn the_defaults_are_those_of_the_parts() {
         discovery: true,
         network: Network::Main,
         socks5: None,
+        daemon: None,
         log: "info".into(),
         ready_json: false,
         budgets: Some(Budgets::default()),
@@ -78,6 +79,7 @@ fn every_setting_can_stand_in_the_file() {
         discovery = false
         network = "test"
         socks5 = "localhost:9050"
+        daemon = "localhost:4003"
         log = "info,nightjar_node::link=debug"
         ready_json = true
         seen_mib = 1
@@ -97,6 +99,7 @@ fn every_setting_can_stand_in_the_file() {
         discovery: false,
         network: Network::Test,
         socks5: Some("localhost:9050".into()),
+        daemon: Some("localhost:4003".into()),
         log: "info,nightjar_node::link=debug".into(),
         ready_json: true,
         budgets: Some(Budgets {
@@ -121,6 +124,7 @@ fn every_setting_can_stand_in_the_environment_as_it_stands_in_the_file() {
         ("NIGHTJAR_DISCOVERY", "no", "discovery = false"),
         ("NIGHTJAR_NETWORK", "test", "network = 'test'"),
         ("NIGHTJAR_SOCKS5", "socks5://127.0.0.1:9050", "socks5 = '127.0.0.1:9050'"),
+        ("NIGHTJAR_DAEMON", "http://127.0.0.1:4003/", "daemon = '127.0.0.1:4003'"),
         ("NIGHTJAR_LOG", "debug", "log = 'debug'"),
         ("NIGHTJAR_READY_JSON", "TRUE", "ready_json = true"),
         ("NIGHTJAR_BUDGETS", "off", "budgets = 'off'"),
@@ -262,6 +266,10 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_wanted() {
             "line 1, column 10: socks5: \"127.0.0.1\" is no host:port: write it as 127.0.0.1:9050",
         ),
         ("socks5 = 'pascal://a.example:1'", "line 1, column 10: socks5: \"pascal://a.example:1\" is no host:port"),
+        (
+            "daemon = '127.0.0.1'",
+            "line 1, column 10: daemon: \"127.0.0.1\" is no host:port: write it as 127.0.0.1:4003",
+        ),
         ("budget = 1", "line 1, column 10: budget is a table of settings: write [budget]"),
         ("[budget]\nworked = 1", "line 2, column 10: budget.worked is a table of settings: write [budget.worked]"),
         ("[budget.worked]\nper_peer = 1_000_001", "line 2, column 12: budget.worked.per_peer: it wants a whole number"),

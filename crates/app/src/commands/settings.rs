@@ -34,6 +34,10 @@ pub(super) struct Flags {
     #[arg(long, value_name = "HOST:PORT")]
     socks5: Option<String>,
 
+    /// JSON-RPC of your own PascalCoin daemon or wallet, which is asked who owns which account
+    #[arg(long, value_name = "HOST:PORT")]
+    daemon: Option<String>,
+
     /// Whether what peers may send is limited, on or off; off is for benchmarks only [default: on]
     #[arg(long, value_name = "ON|OFF")]
     budgets: Option<String>,
@@ -74,7 +78,7 @@ pub(super) fn for_demo(data_dir: &Path, connect: Vec<Address>) -> Checked {
 
 impl Flags {
     fn raw(self, data_dir: Option<PathBuf>) -> Raw {
-        let Self { listen, http, connect, no_discovery, network, socks5, budgets, log, ready_json } = self;
+        let Self { listen, http, connect, no_discovery, network, socks5, daemon, budgets, log, ready_json } = self;
         let text = |text: Option<String>| text.map(Value::from);
         let typed = [
             (Key::DataDir, data_dir.map(Value::from)),
@@ -84,6 +88,7 @@ impl Flags {
             (Key::Discovery, no_discovery.then(|| Value::from(false))),
             (Key::Network, text(network)),
             (Key::Socks5, text(socks5)),
+            (Key::Daemon, text(daemon)),
             (Key::Budgets, text(budgets)),
             (Key::Log, text(log)),
             (Key::ReadyJson, ready_json.then(|| Value::from(true))),
@@ -135,6 +140,8 @@ mod tests {
             "test",
             "--socks5",
             "127.0.0.1:9050",
+            "--daemon",
+            "127.0.0.1:4003",
             "--budgets",
             "off",
             "--log",
@@ -146,6 +153,7 @@ mod tests {
             connect: vec!["192.0.2.7:4038".parse().unwrap(), "pascal://192.0.2.8:4004".parse().unwrap()],
             network: nightjar_core::chain::Network::Test,
             socks5: Some("127.0.0.1:9050".to_owned()),
+            daemon: Some("127.0.0.1:4003".to_owned()),
             budgets: None,
             log: "warn".to_owned(),
             ready_json: true,

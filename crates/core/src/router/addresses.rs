@@ -75,6 +75,10 @@ impl AddressBook {
         self.entries.get(address).is_some_and(|entry| entry.source == AddressSource::User)
     }
 
+    pub(super) fn source(&self, address: &Address) -> Option<AddressSource> {
+        self.entries.get(address).map(|entry| entry.source)
+    }
+
     pub(super) fn known(&self) -> Vec<KnownAddress> {
         let hosts = self.bans.values().filter(|known| !self.entries.contains_key(&known.address));
         self.entries.values().map(|entry| &entry.known).chain(hosts).cloned().collect()

@@ -168,6 +168,7 @@ fn config(data_dir: PathBuf) -> Checked {
         discovery: false,
         network: Network::Main,
         socks5: None,
+        daemon: None,
         log: "off".to_owned(),
         ready_json: false,
         budgets: Some(nightjar_core::router::Budgets::default()),

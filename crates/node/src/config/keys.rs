@@ -25,6 +25,8 @@ pub enum Key {
     Network,
     /// A proxy.
     Socks5,
+    /// The user's own PascalCoin daemon.
+    Daemon,
     /// What is logged.
     Log,
     /// Whether `ready.json` is printed.
@@ -68,7 +70,7 @@ pub struct Entry {
 
 impl Key {
     /// All of them, in the order of the sample.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::DataDir,
         Self::Listen,
         Self::Http,
@@ -76,6 +78,7 @@ impl Key {
         Self::Discovery,
         Self::Network,
         Self::Socks5,
+        Self::Daemon,
         Self::Log,
         Self::ReadyJson,
         Self::Budgets,
@@ -141,6 +144,13 @@ impl Key {
                 wants: Wants::Proxy,
                 default: None,
                 about: "A SOCKS5 proxy for all links that are dialled, \"host:port\" (Tor: \"127.0.0.1:9050\"). It resolves host names as well, so that they are not asked for in the clear. The node then has a new node key at every start, tells nobody a port, and listens on this machine alone unless `listen` says otherwise. Not set by default.",
+            },
+            Self::Daemon => Entry {
+                name: "daemon",
+                flag: Some("--daemon"),
+                wants: Wants::HostPort,
+                default: None,
+                about: "Where the JSON-RPC of your own PascalCoin daemon or wallet listens, \"host:port\" (usually \"127.0.0.1:4003\"). It is asked who owns which account, and signs proofs of account when you ask for one; its word goes before that of peers. It speaks HTTP in the clear: keep it on this machine or behind an SSH tunnel. Not set by default; without it three peers are compared.",
             },
             Self::Log => Entry {
                 name: "log",

@@ -6,8 +6,9 @@ use super::keys::{Entry, Key};
 use super::value::Value;
 use super::{Raw, file};
 
-/// Stands for the one setting that has no default.
+/// Stand for the settings that have no default.
 const PROXY_EXAMPLE: &str = "\"127.0.0.1:9050\"";
+const DAEMON_EXAMPLE: &str = "\"127.0.0.1:4003\"";
 /// Width of comments in the sample.
 const COLUMNS: usize = 100;
 
@@ -34,7 +35,10 @@ pub fn sample() -> String {
             text.push_str(&comment(about));
             match default {
                 Some(value) => text.push_str(&format!("{name} = {value}\n")),
-                None => text.push_str(&format!("# {name} = {PROXY_EXAMPLE}\n")),
+                None => {
+                    let example = if key == Key::Daemon { DAEMON_EXAMPLE } else { PROXY_EXAMPLE };
+                    text.push_str(&format!("# {name} = {example}\n"));
+                }
             }
             continue;
         };

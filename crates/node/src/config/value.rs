@@ -43,6 +43,8 @@ pub enum Wants {
     Addresses,
     /// Host and port of a proxy.
     Proxy,
+    /// Host and port of a daemon.
+    HostPort,
     /// One of these.
     Choice(&'static [&'static str]),
     /// A whole number.
@@ -137,6 +139,15 @@ impl Value {
         }
     }
 
+    pub(super) fn host_port(&self, wants: Wants) -> Result<String, String> {
+        let text = self.text(wants)?;
+        let rest = text.strip_prefix("http://").unwrap_or(text);
+        match rest.strip_suffix('/').unwrap_or(rest).parse::<Address>() {
+            Ok(address) if address.kind == LinkKind::Tls => Ok(address.to_string()),
+            Ok(_) | Err(_) => Err(format!("{} is no host:port: write it as 127.0.0.1:4003", shown(text))),
+        }
+    }
+
     pub(super) fn choice(&self, wants: Wants) -> Result<&str, String> {
         let text = self.text(wants)?;
         let Wants::Choice(choices) = wants else { return Err(self.misfit(wants)) };
@@ -196,6 +207,7 @@ impl Value {
             | Wants::SocketAddress
             | Wants::LoopbackAddress
             | Wants::Proxy
+            | Wants::HostPort
             | Wants::Choice(_)
             | Wants::Text => None,
         };
@@ -232,6 +244,7 @@ impl fmt::Display for Wants {
             Self::LoopbackAddress => f.write_str("an IP address of this machine alone with a port"),
             Self::Addresses => f.write_str("a list of host:port or pascal://host:port"),
             Self::Proxy => f.write_str("the host:port of a proxy"),
+            Self::HostPort => f.write_str("the host:port of a daemon"),
             Self::Choice(choices) => {
                 for (place, choice) in choices.iter().enumerate() {
                     let joint = if place == 0 { "" } else { " or " };

@@ -416,15 +416,21 @@ impl Engine {
     fn ask(&mut self, number: u32) -> Vec<PendingAnswer> {
         let before = self.chance.next_u32() % RANGE;
         let (first, count) = range_around(number, before);
-        let pascal = |(link, peer, ..): &(LinkId, &PeerInfo, _, _)| {
-            (peer.kind == LinkKind::Pascal).then(|| (*link, peer.address.to_string(), peer.agent.clone()))
-        };
-        let peers: Vec<_> = self.router.open_links().filter_map(|link| pascal(&link)).take(ASKED_MAX).collect();
+        let is_pascal = |(_, peer, ..): &(LinkId, &PeerInfo, _, _)| peer.kind == LinkKind::Pascal;
+        let mut peers: Vec<_> = self
+            .router
+            .open_links()
+            .filter(is_pascal)
+            .map(|(link, peer, ..)| (link, peer.address.clone(), peer.agent.clone(), self.router.source(link)))
+            .collect();
+        // Those whom we chose go first: whoever comes by himself may come often.
+        peers.sort_by_key(|(.., source)| source.is_none());
+        peers.truncate(ASKED_MAX);
         let mut pending = Vec::with_capacity(peers.len());
-        for (link, peer, agent) in peers {
+        for (link, address, agent, source) in peers {
             let (question, answer) = self.asks.ask(link);
             self.push(link, Item::Control(Control::AskAccounts { question, first, count }));
-            pending.push(PendingAnswer { peer, agent, answer });
+            pending.push(PendingAnswer { peer: address.to_string(), agent, group: address.group(), source, answer });
         }
         pending
     }

@@ -10,12 +10,20 @@ const BLOCK: u32 = 534;
 /// Each line a number and its record.
 const CAPTURED: &str = include_str!("accounts.hex");
 
-/// What a daemon answers to GET_ACCOUNT, or the reason for which it hangs up.
-pub(super) fn answer(data: &[u8]) -> Result<Vec<u8>, &'static str> {
+/// In the record of an account that is not listed: where its key's curve stands, and where the key's first byte.
+const CURVE_AT: std::ops::Range<usize> = 8..10;
+const KEY_AT: usize = 12;
+
+/// What a daemon answers to GET_ACCOUNT, or the reason for which it hangs up. One that lies tells another owner.
+pub(super) fn answer(data: &[u8], lies: bool) -> Result<Vec<u8>, &'static str> {
     if data.len() < 5 {
         return Err("Invalid structure");
     }
-    let accounts = captured();
+    let mut accounts = captured();
+    if lies {
+        let plain = accounts.values_mut().filter(|record| record.get(CURVE_AT) == Some(&[0xca, 0x02]));
+        plain.filter_map(|record| record.get_mut(KEY_AT)).for_each(|byte| *byte ^= 1);
+    }
     let mut fields = Fields(data);
     let found: Vec<&Vec<u8>> = match fields.u8() {
         Some(1) => {

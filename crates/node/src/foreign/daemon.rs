@@ -49,6 +49,8 @@ pub struct DaemonOptions {
     pub silence: Duration,
     /// Whether an address that broke a rule is refused from then on. A real one never does this to a loopback address.
     pub blacklists: bool,
+    /// Whether it tells another owner of every account.
+    pub lies: bool,
     /// Other nodes that it tells about.
     pub servers: Vec<(String, u16)>,
 }
@@ -61,6 +63,7 @@ impl Default for DaemonOptions {
             header_patience: Duration::from_millis(5),
             silence: Duration::from_secs(60),
             blacklists: false,
+            lies: false,
             servers: Vec::new(),
         }
     }
@@ -461,7 +464,8 @@ impl Link {
 
     fn take_account_question(&mut self, frame: &Frame) -> Result<(), End> {
         self.shared.state().counters.account_questions += 1;
-        let answer = accounts::answer(&frame.data).map_err(|why| End::Banned(why.to_owned()))?;
+        let answer =
+            accounts::answer(&frame.data, self.shared.options.lies).map_err(|why| End::Banned(why.to_owned()))?;
         self.send(&Frame::response(frame, 0, answer));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Messages for people: opens what comes, wraps what is sent, knows who is who. Never decides where a record goes, and nothing
 //! that a stranger sends makes it send anything.
 
+pub(crate) mod look;
 mod meaning;
 mod opener;
 mod out;
@@ -416,9 +417,13 @@ impl Shared {
         self.cards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn looks(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks for a look at an account.
     fn look_at(&self, account: u32) {
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
+        self.looks().insert(account);
         self.look.notify_one();
     }
 }

@@ -213,6 +213,9 @@ impl PostOpener {
                 match checked {
                     Some(Ok(checked)) => {
                         if state.known.proof(&checked, false, now, changes) {
+                            if !checked.is_end() {
+                                state.known.claims(checked.claim.chat_key, checked.claim.account, changes);
+                            }
                             self.shared.look_at(checked.claim.account);
                         }
                     }

@@ -9,6 +9,7 @@ use nightjar_envelope::key::ChatKey;
 
 use super::Post;
 use super::send::{AccountKey, Letter, PARTS_AT_ONCE, PARTS_PER_S, Prepared, Sealed, SendError, seconds_for};
+use crate::chain::view::Looked;
 use crate::handle::{Handle, PublishError};
 use crate::store::Change;
 use crate::work::{Search, Wanted, WorkPool};
@@ -206,7 +207,12 @@ fn worked(pool: &WorkPool, record: &Record) -> Result<Search, SendError> {
 }
 
 impl Handle {
-    async fn account_key(&self, _account: u32) -> AccountKey {
-        Err("this node does not look up the keys of accounts yet".to_owned())
+    async fn account_key(&self, account: u32) -> AccountKey {
+        let Some(chain) = &self.chain else { return Err("nobody is asked about the chain".to_owned()) };
+        match chain.account(account).await {
+            Looked::Account(view) => Ok(view.key),
+            Looked::Nobody { block } => Err(format!("there is no such account at block {block}")),
+            Looked::Disputed(why) | Looked::Unavailable(why) => Err(why),
+        }
     }
 }

@@ -164,6 +164,53 @@ impl Known {
         self.proofs.range((*key, 0, Vec::new())..).take_while(move |((of, ..), _)| of == key).map(|(_, proof)| proof)
     }
 
+    /// All delegations.
+    pub(super) fn proofs(&self) -> impl Iterator<Item = &Proof> {
+        self.proofs.values()
+    }
+
+    /// A delegation's point was seen to be the account's key.
+    pub(super) fn matched(&mut self, proof: &Proof, changes: &mut Vec<Change>) {
+        if let Some(known) = self.proofs.get_mut(&proof_key(proof))
+            && !known.matched
+        {
+            known.matched = true;
+            changes.push(Change::Proof(known.clone()));
+        }
+    }
+
+    /// Somebody claims an account, and nobody was asked yet.
+    pub(super) fn claims(&mut self, key: ChatKey, account: u32, changes: &mut Vec<Change>) {
+        let Some(speaker) = self.speakers.get_mut(&key) else { return };
+        if rank(speaker.standing) > rank(Standing::Unchecked) {
+            speaker.account = Some(account);
+            speaker.standing = Standing::Unchecked;
+            changes.push(Change::Speaker(speaker.clone()));
+        }
+    }
+
+    /// What the chain says of somebody and an account that he claims. Of several accounts the one counts that says most for him.
+    pub(super) fn judge(
+        &mut self,
+        key: ChatKey,
+        account: u32,
+        standing: Standing,
+        (source, block): &(String, u32),
+        now: Wall,
+        changes: &mut Vec<Change>,
+    ) {
+        let Some(speaker) = self.speakers.get_mut(&key) else { return };
+        if speaker.account != Some(account) && rank(standing) >= rank(speaker.standing) {
+            return;
+        }
+        speaker.account = Some(account);
+        speaker.standing = standing;
+        speaker.source = source.clone();
+        speaker.block = *block;
+        speaker.looked = now;
+        changes.push(Change::Speaker(speaker.clone()));
+    }
+
     /// Changes a pair, or makes it.
     pub(super) fn set_pair(&mut self, pair: Pair, changes: &mut Vec<Change>) -> Result<(), TooManyContacts> {
         let is_new = !self.pairs.contains_key(&(pair.own, pair.other));

@@ -177,8 +177,14 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
             params![conversation, key.map(|key| *key.as_bytes())],
         ),
         Change::Checked { author, since, standing } => transaction.execute(
-            "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state = ?4",
-            params![author.as_bytes(), signed(since.0), standing.to_string(), Standing::Unchecked.to_string()],
+            "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state IN (?4, ?5)",
+            params![
+                author.as_bytes(),
+                signed(since.0),
+                standing.to_string(),
+                Standing::Unchecked.to_string(),
+                Standing::Claimed.to_string()
+            ],
         ),
         Change::Accepted(author) => transaction
             .execute("UPDATE message SET request = 0 WHERE author = ?1 AND request = 1", params![author.as_bytes()]),

@@ -164,6 +164,7 @@ fn upper_hex(bytes: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+    use nightjar_core::address::NetworkGroup;
     use nightjar_core::chain::Listing;
     use nightjar_core::item::NoAnswer;
     use serde_json::{Value, json};
@@ -188,7 +189,13 @@ mod tests {
     }
 
     fn shown(answer: Result<AccountsAnswer, NoAnswer>) -> Value {
-        let answer = AccountAnswer { peer: "pascal://192.0.2.9:4004".to_owned(), agent: "daemon".to_owned(), answer };
+        let answer = AccountAnswer {
+            peer: "pascal://192.0.2.9:4004".to_owned(),
+            agent: "daemon".to_owned(),
+            group: NetworkGroup::V4([192, 0]),
+            source: None,
+            answer,
+        };
         let answers = Answers { account: "1234-44".to_owned(), answers: vec![peer_answer(1234, answer)] };
         let json: Value = serde_json::from_str(Answer::of(&answers).json()).unwrap();
         assert_eq!(undocumented(GET.result, &json), Vec::<String>::new());
