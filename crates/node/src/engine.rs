@@ -239,7 +239,8 @@ fn listens_publicly(listen: SocketAddr) -> bool {
     v4.into_iter().chain(v6).any(is_public_ip)
 }
 
-fn random() -> Result<ChaCha20Rng, getrandom::Error> {
+/// Chance of the system's.
+pub(crate) fn random() -> Result<ChaCha20Rng, getrandom::Error> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut_slice())?;
     Ok(ChaCha20Rng::from_seed(*seed))

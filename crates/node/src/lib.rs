@@ -12,6 +12,7 @@ pub mod link;
 pub mod message;
 pub mod post;
 mod private_file;
+pub mod prove;
 pub mod seen_file;
 pub mod store;
 pub mod verify;

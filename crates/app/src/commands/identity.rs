@@ -15,6 +15,9 @@ use crate::secret;
 /// An exported identity is a few lines.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// A key file of thousands of keys; what is larger does not fit into a request.
+const KEY_FILE_BYTES_MAX: u64 = 400 * 1024;
+
 const HELP: &str = "\
 WHICH is `default`, a nick, or the first digits (four or more) of a key.
 A passphrase is asked for at the terminal, or read from a line of stdin; it is never an argument.
@@ -98,6 +101,35 @@ enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Show that a chat key speaks for a PascalCoin account: the account's key signs that, in your wallet
+    Prove {
+        /// The account
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// The chat key
+        #[arg(long, value_name = "WHICH", default_value = "default")]
+        identity: String,
+        /// For how many days
+        #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=90))]
+        days: u32,
+        /// Claim the account's name on the chain as well
+        #[arg(long)]
+        with_name: bool,
+        /// End what was proven
+        #[arg(long)]
+        revoke: bool,
+        /// The wallet is locked: ask for its password, open it for this one call, and lock it again
+        #[arg(long, conflicts_with = "key_file")]
+        unlock: bool,
+        /// Sign with a key of this wallet key file instead of a running wallet
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// The key file has a password, which is asked for
+        #[arg(long, requires = "key_file")]
+        password: bool,
+        #[command(flatten)]
+        json: Json,
+    },
     /// End a chat key for good, because it may be in other hands
     Revoke {
         /// Which one
@@ -155,6 +187,14 @@ struct List {
 }
 
 #[derive(Debug, Deserialize)]
+struct Proven {
+    account: String,
+    key: String,
+    until: u64,
+    revoked: bool,
+}
+
+#[derive(Debug, Deserialize)]
 struct Exported {
     file: String,
 }
@@ -178,6 +218,19 @@ pub(super) async fn run(client: Client, args: Args) -> Result<(), Failure> {
         }
         Command::Default { which, json } => {
             one(&client, "identitydefault", which_params(which), &json, "speaks by default now").await
+        }
+        Command::Prove { account, identity, days, with_name, revoke, unlock, key_file, password, json } => {
+            let mut params = which_params(identity);
+            params.insert("account".to_owned(), json!(account));
+            params.insert("days".to_owned(), json!(days));
+            params.insert("with_name".to_owned(), json!(with_name));
+            params.insert("revoke".to_owned(), json!(revoke));
+            if let Some(file) = key_file {
+                params.insert("key_file".to_owned(), json!(hex_of(&file)?));
+            }
+            params.extend(optional("wallet_pwd", unlock.then(|| secret::ask("password of the wallet")).transpose()?));
+            params.extend(optional("file_pwd", password.then(|| secret::ask("password of the key file")).transpose()?));
+            prove(&client, params, json.json).await
         }
         Command::Revoke { yes: false, .. } => {
             Err(Failure::usage("a chat key that was revoked never speaks again: say --yes if that is meant"))
@@ -234,6 +287,22 @@ async fn one(
     let identity: Identity = super::understood(method, result)?;
     let nick = identity.nick.as_deref().unwrap_or("without a nick");
     Ok(output::print(&format!("{} ({}) {done}\n", output::visible(&identity.key), output::visible(nick)))?)
+}
+
+async fn prove(client: &Client, params: Map<String, Value>, json: bool) -> Result<(), Failure> {
+    let result = client.call("prove", Value::Object(params)).await?;
+    if json {
+        return Ok(output::print(&output::json(&result))?);
+    }
+    let proven: Proven = super::understood("prove", result)?;
+    let key = proven.key.get(..8).unwrap_or(&proven.key);
+    let line = if proven.revoked {
+        format!("{key} does not speak for {} any more; it is told where it speaks", proven.account)
+    } else {
+        let until = output::date(proven.until.saturating_mul(1000));
+        format!("{key} speaks for {} until {until}; it is told where it speaks", proven.account)
+    };
+    Ok(output::print(&format!("{}\n", output::visible(&line)))?)
 }
 
 async fn list(client: &Client, json: bool) -> Result<(), Failure> {
@@ -349,6 +418,24 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let mut file = options.open(file)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// A wallet's key file, whole.
+fn hex_of(file: &Path) -> Result<String, Failure> {
+    use std::fmt::Write as _;
+    use std::io::Read as _;
+    let unreadable = |error: std::io::Error| Failure::failed(format!("{file:?} cannot be read: {error}"));
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(KEY_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > KEY_FILE_BYTES_MAX {
+        return Err(Failure::usage(format!("{file:?} is no key file: it has more than {KEY_FILE_BYTES_MAX} bytes")));
+    }
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a String takes what is written to it");
+    }
+    Ok(text)
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

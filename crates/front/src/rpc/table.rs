@@ -40,6 +40,7 @@ pub static METHODS: &[Method<Handle>] = &[
     identity::UNLOCK,
     identity::LOCK,
     identity::PASSPHRASE_OF,
+    identity::PROVE,
     account::GET,
     wallet::SEND,
 ];

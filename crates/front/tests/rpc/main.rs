@@ -8,6 +8,7 @@ mod messages;
 mod node;
 mod peers;
 mod people;
+mod prove;
 mod wallet;
 
 use std::future::Future;
@@ -55,8 +56,14 @@ struct Failed {
 
 impl TestNode {
     async fn start(dir: &TempDir) -> Self {
+        Self::start_with(dir, |_| {}).await
+    }
+
+    async fn start_with(dir: &TempDir, change: impl FnOnce(&mut Checked)) -> Self {
         let data = DataDir::open(dir.path()).unwrap();
-        let node = Node::start(&config(dir.path().to_owned()), &data, Clock::system()).await.unwrap();
+        let mut config = config(dir.path().to_owned());
+        change(&mut config);
+        let node = Node::start(&config, &data, Clock::system()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap();
         let token = data.token().unwrap();

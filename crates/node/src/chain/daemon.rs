@@ -13,11 +13,14 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use nightjar_core::chain::ListingKind;
+use nightjar_envelope::delegation::Claim;
 use nightjar_pasc::key::PublicKey;
+use nightjar_pasc::signature::Signature;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// A daemon answers in milliseconds; while it takes in a block it may let one wait for some seconds.
 pub const ANSWER_MS_MAX: u64 = 10_000;
@@ -27,6 +30,8 @@ pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// What a daemon says went wrong is shown up to here.
 const MESSAGE_CHARS_MAX: usize = 200;
+/// Nobody's password is longer.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// The longest name of an account.
 pub const NAME_BYTES_MAX: usize = 64;
 
@@ -34,9 +39,13 @@ pub const NAME_BYTES_MAX: usize = 64;
 const STATUS: &str = "nodestatus";
 const ACCOUNT: &str = "getaccount";
 const FIND: &str = "findaccounts";
+const SIGN: &str = "signmessage";
+const UNLOCK: &str = "unlock";
+const LOCK: &str = "lock";
 
 /// Errors of a daemon that mean something of their own.
 const CODE_ACCOUNT: i64 = 1002;
+const CODE_NO_KEY: i64 = 1005;
 const CODE_NAME: i64 = 1006;
 const CODE_LOCKED: i64 = 1015;
 
@@ -150,6 +159,17 @@ pub enum DaemonError {
         /// Where it is.
         address: Arc<str>,
     },
+    /// Its wallet does not have the key.
+    #[error(
+        "the wallet of the PascalCoin daemon at {address} does not hold the key of this account: sign where the account's wallet is, or with its key file"
+    )]
+    NoKey {
+        /// Where it is.
+        address: Arc<str>,
+    },
+    /// Nobody's password is so long.
+    #[error("a password of {0} bytes is none: the most is {PASSWORD_BYTES_MAX}")]
+    PasswordTooLong(usize),
     /// It says no, and why.
     #[error("the PascalCoin daemon at {address} refuses {method}: {message} (error {code})")]
     Refused {
@@ -198,6 +218,62 @@ impl Daemon {
             return Ok(None);
         }
         self.read_found(name, &self.ask(FIND, &json!({ "name": name, "max": 2 })).await?)
+    }
+
+    /// Has the wallet's key sign what a claim says. There is no other way to have anything signed: a wallet signs whatever bytes it
+    /// is given, its coins among them.
+    pub(crate) async fn sign(&self, claim: &Claim) -> Result<Signature, DaemonError> {
+        let (digest, key) = (hex(&claim.digest()), hex(&claim.key.to_raw()));
+        let answer = self.ask(SIGN, &json!({ "digest": digest, "enc_pubkey": key })).await?;
+        let result = match self.result(SIGN, &answer) {
+            Err(DaemonError::Refused { code: CODE_NO_KEY, address, .. }) => return Err(DaemonError::NoKey { address }),
+            result => result?,
+        };
+        let answer = self.object(SIGN, &result)?;
+        if !answer.text("digest")?.eq_ignore_ascii_case(&digest) {
+            return Err(answer.misfit("digest", "the digest that was to be signed"));
+        }
+        if !answer.text("enc_pubkey")?.eq_ignore_ascii_case(&key) {
+            return Err(answer.misfit("enc_pubkey", "the key that was to sign"));
+        }
+        let signature = Signature::parse_raw(claim.key.curve(), &answer.bytes("signature")?);
+        signature.map_err(|_| answer.misfit("signature", "the two numbers of a signature"))
+    }
+
+    /// Opens the wallet with its password; `false` if it stays locked. An open wallet says yes to any password.
+    pub(crate) async fn unlock(&self, password: &str) -> Result<bool, DaemonError> {
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Err(DaemonError::PasswordTooLong(password.len()));
+        }
+        // Room for all of it at once, so that no part stays behind where the buffer was before it grew.
+        let mut request = Zeroizing::new(Vec::with_capacity(6 * PASSWORD_BYTES_MAX + 128));
+        request.extend(br#"{"jsonrpc":"2.0","id":1,"method":"unlock","params":{"pwd":"#);
+        serde_json::to_writer(&mut *request, password).expect("a text is JSON, and a buffer takes it");
+        request.extend(b"}}");
+        let answer = self.exchange(UNLOCK, Bytes::from_owner(request)).await?;
+        match self.truth(UNLOCK, &answer) {
+            // Its words may repeat the password.
+            Err(DaemonError::Refused { address, method, code, .. }) => {
+                let message = "its wallet was not unlocked".to_owned();
+                Err(DaemonError::Refused { address, method, code, message })
+            }
+            result => result,
+        }
+    }
+
+    /// Locks the wallet; `false` if it has no password.
+    pub(crate) async fn lock(&self) -> Result<bool, DaemonError> {
+        let answer = self.ask(LOCK, &json!({})).await?;
+        self.truth(LOCK, &answer)
+    }
+
+    fn truth(&self, method: &'static str, answer: &[u8]) -> Result<bool, DaemonError> {
+        self.result(method, answer)?.as_bool().ok_or_else(|| DaemonError::Field {
+            address: self.address.clone(),
+            method,
+            field: "result",
+            wants: TRUTH,
+        })
     }
 
     /// What an answer to `nodestatus` says.
@@ -375,6 +451,10 @@ impl Answer<'_> {
 /// Words of a stranger, in one line that is not longer than it is worth.
 fn clean(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).take(MESSAGE_CHARS_MAX).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 pub(crate) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {

@@ -10,16 +10,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nightjar_pasc::account::AccountNumber;
 use nightjar_pasc::key::{PrivateKey, PublicKey};
+use nightjar_pasc::{aes_form, ecies, signature};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use crate::chain::daemon::bytes_of_hex;
+use crate::engine::random;
 
 /// The longest request it reads.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
 /// Names of methods that are kept for whoever reads them.
 const KEPT_MAX: usize = 1000;
 /// Its own words for an error.
+const LOCKED: (i64, &str) = (1015, "Wallet is password protected");
 const LOCKED_UNLOCK_FIRST: (i64, &str) = (1015, "Wallet is password protected. Unlock first");
 const NO_DATA: &str = r#"{"error":{"code":100,"message":"No data"}}"#;
 
@@ -335,6 +340,8 @@ impl State {
                 self.locked &= password != self.password;
                 Ok((!self.locked).to_string())
             }
+            "signmessage" => self.sign(params),
+            "payloaddecrypt" => self.decrypt(params),
             "setwalletpassword" if self.locked => error(LOCKED_UNLOCK_FIRST),
             "setwalletpassword" => {
                 params.text("pwd").unwrap_or_default().clone_into(&mut self.password);
@@ -342,6 +349,55 @@ impl State {
             }
             unknown => Err((1001, format!("Method not found: \"{unknown}\""))),
         }
+    }
+
+    /// A wallet signs whatever it is given.
+    fn sign(&self, params: &Params<'_>) -> Said {
+        if self.locked {
+            return error(LOCKED);
+        }
+        let digest = params.text("digest").unwrap_or_default();
+        let digest = bytes_of_hex(digest).ok_or((1016, "Param digest with invalid hexadecimal data".to_owned()))?;
+        let by_raw = params.text("enc_pubkey").and_then(bytes_of_hex);
+        let by_raw = by_raw.and_then(|raw| Some(PublicKey::parse_raw(&raw).ok()?.0));
+        let wanted = by_raw.or_else(|| params.text("b58_pubkey")?.parse().ok());
+        let wanted = wanted.ok_or_else(|| need("enc_pubkey or b58_pubkey"))?;
+        let key = self.keys.iter().find(|key| key.public_key() == wanted);
+        let key = key.ok_or_else(|| (1005, format!("Public Key not found in wallet: {}", wanted.to_base58())))?;
+        let mut chance = random().map_err(|error| (1000, error.to_string()))?;
+        let signature = signature::sign(key, &digest, &mut chance);
+        let (digest, raw, signature) = (hex(&digest), hex(&wanted.to_raw()), hex(&signature.to_raw()));
+        Ok(format!("{{\"digest\":\"{digest}\",\"enc_pubkey\":\"{raw}\",\"signature\":\"{signature}\"}}"))
+    }
+
+    /// Opens what was sealed for one of its keys, or with one of these passwords, which then stand in the answer.
+    fn decrypt(&self, params: &Params<'_>) -> Said {
+        if self.locked {
+            return error(LOCKED_UNLOCK_FIRST);
+        }
+        let payload = params.text("payload").ok_or_else(|| need("payload"))?;
+        let payload = bytes_of_hex(payload).unwrap_or_else(|| vec![0]);
+        let sealed = hex(&payload);
+        let found = self.keys.iter().find_map(|key| {
+            let plain = ecies::open(key, &payload).ok()?;
+            let raw = hex(&key.public_key().to_raw());
+            Some((plain, format!("\"payload_method\":\"key\",\"enc_pubkey\":\"{raw}\"")))
+        });
+        let passwords = params.0.get("pwds").and_then(Value::as_array).cloned().unwrap_or_default();
+        let found = found.or_else(|| {
+            passwords.iter().filter_map(Value::as_str).find_map(|password| {
+                let plain = aes_form::open(password.as_bytes(), &payload)?;
+                Some((plain.to_vec(), format!("\"payload_method\":\"pwd\",\"pwd\":{}", text(password))))
+            })
+        });
+        Ok(match found {
+            Some((plain, how)) => format!(
+                "{{\"unenc_payload\":{},\"unenc_hexpayload\":\"{}\",{how},\"result\":true,\"enc_payload\":\"{sealed}\"}}",
+                text(&String::from_utf8_lossy(&plain)),
+                hex(&plain)
+            ),
+            None => format!("{{\"result\":false,\"enc_payload\":\"{sealed}\"}}"),
+        })
     }
 
     fn node_status(&self) -> String {

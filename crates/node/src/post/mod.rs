@@ -18,6 +18,7 @@ use nightjar_core::chain::Network;
 use nightjar_core::name::{Name, TypedName};
 use nightjar_core::record::Target;
 use nightjar_core::time::Wall;
+use nightjar_envelope::delegation::Checked;
 use nightjar_envelope::fragment::Assembly;
 use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::seal::channel::{ChannelKey, PassphraseFault};
@@ -188,6 +189,27 @@ impl Post {
     /// What time it is for the messages.
     pub fn now(&self) -> Wall {
         self.shared.clock.wall()
+    }
+
+    /// The network of the node.
+    pub(crate) fn network(&self) -> Network {
+        self.shared.network
+    }
+
+    /// A proof was made here: it counts here as well, and is told where its key speaks.
+    pub(crate) fn proven(&self, checked: &Checked) {
+        let now = self.now();
+        let mut changes = Vec::new();
+        {
+            let mut state = self.shared.lock();
+            state.known.proof(checked, true, now, &mut changes);
+            if !checked.is_end() {
+                state.known.claims(checked.claim.chat_key, checked.claim.account, &mut changes);
+            }
+        }
+        self.write_down(changes);
+        self.shared.look_at(checked.claim.account);
+        self.refresh_own();
     }
 
     /// The chat keys of this node. Whoever changes them calls [`Post::refresh_own`].

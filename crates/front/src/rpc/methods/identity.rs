@@ -1,8 +1,11 @@
 //! Chat keys of this node: who is speaking.
 
 use nightjar_core::time::Wall;
+use nightjar_envelope::delegation::Scope;
+use nightjar_node::chain::daemon::DaemonError;
 use nightjar_node::handle::Handle;
 use nightjar_node::identity::{ChangeError, Identities, Identity, WhichError};
+use nightjar_node::prove::{ProveError, ProveWish, Signer};
 use serde::Serialize;
 
 use crate::rpc::arguments::{Arguments, Kind, Need, Param};
@@ -199,6 +202,50 @@ pub(crate) const PASSPHRASE_OF: Method<Handle> = Method {
     },
 };
 
+pub(crate) const PROVE: Method<Handle> = Method {
+    name: "prove",
+    summary: "Has the key of an account sign that a chat key of this node speaks for it, and tells that where the chat key speaks.",
+    notes: "Signed by the wallet of the configured `daemon`, or from a wallet's key file. A locked wallet is opened with `wallet_pwd` for this \
+            one call and locked again, also when the call fails. Nothing else can be signed this way, and what is signed is no coin operation: \
+            see `docs/wire/delegation.md`. With `revoke` it ends what was proven.",
+    params: &[
+        Param { name: "account", kind: Kind::Account, need: Need::Required, doc: "The account." },
+        Param {
+            name: "which",
+            kind: Kind::Text,
+            need: Need::Optional,
+            doc: "The chat key: `default`, a nick, or the first digits (four or more) of a key; `default` when left out.",
+        },
+        Param {
+            name: "days",
+            kind: Kind::Integer(1, 90),
+            need: Need::Optional,
+            doc: "For how many days it counts; 90 when left out.",
+        },
+        Param {
+            name: "with_name",
+            kind: Kind::Boolean,
+            need: Need::Optional,
+            doc: "Claim the account's name on the chain as well. `false` when left out.",
+        },
+        Param { name: "revoke", kind: Kind::Boolean, need: Need::Optional, doc: "End it. `false` when left out." },
+        Param { name: "wallet_pwd", kind: Kind::Text, need: Need::Optional, doc: "The password of a locked wallet." },
+        Param { name: "key_file", kind: Kind::Bytes, need: Need::Optional, doc: "A wallet's key file, whole." },
+        Param { name: "file_pwd", kind: Kind::Text, need: Need::Optional, doc: "The password of the key file." },
+    ],
+    result: &[
+        field("account", "text", "The account."),
+        field("key", "hex", "The chat key."),
+        field("issued", "integer", "Since when it counts, Unix seconds."),
+        field("until", "integer", "Until when, Unix seconds."),
+        field("revoked", "boolean", "Whether it ended what was proven."),
+        field_if("name", "text", "The account's name, when it is claimed as well."),
+    ],
+    example: r#"{"account":"1234-44"}"#,
+    example_result: r#"{"account":"1234-44","key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","issued":1767225000,"until":1775001000,"revoked":false}"#,
+    run: |call, arguments| Box::pin(prove(call, arguments)),
+};
+
 const LOCKED: &[Field] = &[
     field("locked", "boolean", "Whether the secrets wait for `identityunlock`."),
     field_if("passphrase", "boolean", "Whether there is a passphrase."),
@@ -278,6 +325,65 @@ async fn import(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, 
     let identity = taken.map_err(|error| RpcError::new(Code::InvalidParams, error.to_string()))?;
     call.node.post().refresh_own();
     Ok(Answer::of(&shown(&identity)))
+}
+
+#[derive(Serialize)]
+struct Proven {
+    account: String,
+    key: String,
+    issued: u32,
+    until: u32,
+    revoked: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+}
+
+async fn prove(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, RpcError> {
+    let account = arguments.account("account").expect("it is required");
+    let (wallet, file) = (secret(&mut arguments, "wallet_pwd"), arguments.bytes("key_file"));
+    let file_password = secret(&mut arguments, "file_pwd");
+    let signer = match (file, wallet, file_password) {
+        (Some(_), Some(_), _) | (None, _, Some(_)) => {
+            let why = "parameters \"key_file\" with \"file_pwd\" are for a file, \"wallet_pwd\" is for a running wallet: give one";
+            return Err(RpcError::new(Code::InvalidParams, why));
+        }
+        (Some(bytes), None, password) => {
+            Signer::File { bytes: zeroize::Zeroizing::new(bytes), password: password.unwrap_or_default() }
+        }
+        (None, password, None) => Signer::Wallet(password),
+    };
+    let wish = ProveWish {
+        account,
+        which: arguments.text("which").unwrap_or_else(|| "default".to_owned()),
+        with_name: arguments.boolean("with_name").unwrap_or(false),
+        days: arguments.integer("days").unwrap_or(90),
+        revoke: arguments.boolean("revoke").unwrap_or(false),
+        signer,
+    };
+    let (_, claim) = call.node.prove(wish).await?;
+    Ok(Answer::of(&Proven {
+        account: nightjar_core::name::Name::Account(account).text(),
+        key: claim.chat_key.to_string(),
+        issued: claim.issued,
+        until: claim.until,
+        revoked: claim.scope == Scope::NOTHING,
+        name: claim.name,
+    }))
+}
+
+impl From<ProveError> for RpcError {
+    fn from(error: ProveError) -> Self {
+        let code = match &error {
+            ProveError::Which(_) | ProveError::NoAccount { .. } | ProveError::NoDaemon => Code::NotFound,
+            ProveError::Password(_) | ProveError::Daemon(DaemonError::Locked { .. }) => Code::NotAllowed,
+            ProveError::Ended(_) | ProveError::Days(_) | ProveError::NoName(_) | ProveError::NoKey(_) => {
+                Code::InvalidParams
+            }
+            ProveError::File(_) | ProveError::Decrypt(_) => Code::InvalidParams,
+            _ => Code::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
 }
 
 async fn of_one(
