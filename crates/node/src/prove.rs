@@ -3,7 +3,6 @@
 
 use nightjar_core::chain::Network;
 use nightjar_core::name::Name;
-use nightjar_core::time::Wall;
 use nightjar_envelope::delegation::{Checked, Claim, DelegationFault, LIFE_S_MAX, NAME_BYTES_MAX, Scope};
 use nightjar_envelope::key::ChatKey;
 use nightjar_pasc::key::{PrivateKey, PublicKey};
@@ -140,7 +139,9 @@ impl Handle {
             false => String::new(),
         };
         let now = post.now();
-        let claim = claim(post.network(), account, key, identity.key, name, life_s, revoke, now);
+        // Of two that were made within a second the later must count, and the time of issue of the first may have been moved on.
+        let issued = post.last_issued(account, identity.key).map_or(now.unix_s(), |last| now.unix_s().max(last + 1));
+        let claim = claim(post.network(), account, key, identity.key, name, life_s, revoke, issued);
         let checked = match signer {
             Signer::Wallet(password) => {
                 let daemon = chain.daemon().ok_or(ProveError::NoDaemon)?;
@@ -165,9 +166,8 @@ fn claim(
     name: String,
     life_s: u32,
     revoke: bool,
-    now: Wall,
+    issued: u32,
 ) -> Claim {
-    let issued = now.unix_s();
     let (scope, life_s) = if revoke { (Scope::NOTHING, LIFE_S_MAX) } else { (Scope::SPEAK, life_s) };
     let until = issued.saturating_add(life_s);
     let mut claim = Claim { network, account, scope, issued, until, name, key, chat_key };

@@ -153,11 +153,12 @@ async fn what_was_proven_is_ended_by_the_same_key() {
     bob.listen("#a").await;
     bob.listen("raven").await;
     identity(&alice, "raven").await;
-    alice.handle().prove(by_wallet(None)).await.unwrap();
+    let (_, first) = alice.handle().prove(by_wallet(None)).await.unwrap();
     write(&alice, "#a", "mine").await;
     until(&bob, "it is proven", |all| states(all) == [(Standing::Proven, Standing::Proven)]).await;
     let end = ProveWish { revoke: true, ..by_wallet(None) };
     let (kept, claim) = alice.handle().prove(end).await.unwrap();
+    assert!(claim.issued > first.issued, "also within one second");
     assert_eq!((kept.proofs.len(), claim.until - claim.issued), (1, LIFE_S_MAX));
     // What is told again waits ten minutes in one place.
     alice.clock.step(11 * 60_000);

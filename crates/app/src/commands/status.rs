@@ -30,7 +30,16 @@ struct Status {
     budgets: String,
     not_stored: u64,
     counters: Counters,
+    messages: Messages,
     banned: Vec<Banned>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Messages {
+    outsiders: u64,
+    refused: u64,
+    declined: u64,
+    sets_waiting: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,7 +79,7 @@ pub(super) async fn run(client: Client, args: Args) -> Result<(), Failure> {
 
 fn page(result: Value, paint: Paint) -> Result<String, Failure> {
     let status: Status = super::understood("nodestatus", result)?;
-    let counters = &status.counters;
+    let (counters, messages) = (&status.counters, &status.messages);
     let stored = match status.not_stored {
         0 => format!("last seq {}", status.seq),
         lost => format!("last seq {}; {lost} messages could not be stored: see the log", status.seq),
@@ -130,6 +139,13 @@ fn page(result: Value, paint: Paint) -> Result<String, Failure> {
                     counters.checks_over_budget.saturating_add(counters.checks_dropped)
                 ),
             ),
+            (
+                "messages",
+                format!(
+                    "{} refused, {} by outsiders, {} declined; {} wait for parts",
+                    messages.refused, messages.outsiders, messages.declined, messages.sets_waiting
+                ),
+            ),
             ("seen ids", format!("{}{forgotten}", counters.seen_live)),
         ],
         paint,
@@ -155,7 +171,9 @@ mod tests {
         json!({
             "version": "0.1.0", "network": "main", "node_key": "00ff", "listen": "[::]:4038", "data_dir": "/d",
             "uptime_s": 3700, "connections": 2, "addresses_known": 5, "listens": 1, "seq": 12, "budgets": "on",
-            "not_stored": 0, "banned": [], "counters": {
+            "not_stored": 0, "banned": [],
+            "messages": {"outsiders": 1, "refused": 2, "declined": 3, "bad_proofs": 4, "sets_waiting": 5, "loose_bytes": 6},
+            "counters": {
                 "received": 30, "accepted": 10, "published": 1, "repeats": 20, "sent": 11, "delivered": 3,
                 "expired": 0, "forged": 0, "collisions": 0, "unmet_work": 0, "delayed": 0, "over_budget": 0,
                 "checked": 5, "bad_signatures": 1, "checks_over_budget": 2, "checks_dropped": 3, "checks_waiting": 0,

@@ -178,6 +178,11 @@ impl Post {
         let shared = made.expect("a store that is open has made its opener");
         let work = WorkPool::of_spare_cores(shared.clock.clone());
         let post = Self { shared, identities, store, work };
+        if post.identities.locked() {
+            tracing::warn!(
+                "the chat keys are locked: nothing is signed, and nothing sealed for them is read, until `identity unlock`"
+            );
+        }
         post.refresh_own();
         Ok(post)
     }
@@ -194,6 +199,11 @@ impl Post {
     /// The network of the node.
     pub(crate) fn network(&self) -> Network {
         self.shared.network
+    }
+
+    /// When the last delegation, or the end of one, of an account to a chat key was issued, as far as it is known here.
+    pub(crate) fn last_issued(&self, account: u32, key: ChatKey) -> Option<u32> {
+        self.shared.lock().known.last_issued(account, &key)
     }
 
     /// A proof was made here: it counts here as well, and is told where its key speaks.

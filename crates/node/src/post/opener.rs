@@ -113,13 +113,14 @@ impl PostOpener {
             },
             None => record.body(),
         };
-        let secrets: Vec<_> = state.own.iter().map(|own| own.secret.clone()).collect();
         let passwords: Vec<&str> = self.passwords(state, message, meant.as_ref());
         let meaning = match &meant {
             Some(Meant::Channel(name)) => Meaning::Channel(state.joined.get(name)?.channel.as_ref()?),
             Some(Meant::Pair { own, other }) => Meaning::Pair(state.pair_key(own, other)?),
-            Some(Meant::Name(_)) => Meaning::Own { secrets: &secrets, accounts: &[], passwords: &passwords },
-            None if is_direct(message) => Meaning::Own { secrets: &secrets, accounts: &[], passwords: &passwords },
+            Some(Meant::Name(_)) => Meaning::Own { secrets: &state.secrets, accounts: &[], passwords: &passwords },
+            None if is_direct(message) => {
+                Meaning::Own { secrets: &state.secrets, accounts: &[], passwords: &passwords }
+            }
             None => Meaning::Open { passwords: &passwords },
         };
         let first = body.first().copied();

@@ -164,6 +164,11 @@ impl Known {
         self.proofs.range((*key, 0, Vec::new())..).take_while(move |((of, ..), _)| of == key).map(|(_, proof)| proof)
     }
 
+    pub(super) fn last_issued(&self, account: u32, key: &ChatKey) -> Option<u32> {
+        let proofs = self.proofs_of(key).filter(|proof| proof.account == account);
+        proofs.filter_map(|proof| Some(Delegation::parse(&proof.bytes).ok()?.issued())).max()
+    }
+
     /// All delegations.
     pub(super) fn proofs(&self) -> impl Iterator<Item = &Proof> {
         self.proofs.values()
@@ -290,5 +295,139 @@ pub(super) const fn rank(standing: Standing) -> u8 {
         Standing::Lapsed => 4,
         Standing::Claimed => 5,
         Standing::Anonymous => 6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+    use nightjar_core::chain::Network;
+    use nightjar_envelope::delegation::{Claim, Scope};
+    use nightjar_envelope::key::ChatSecret;
+    use nightjar_pasc::key::{Curve, PrivateKey};
+    use nightjar_pasc::signature::sign;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn key(number: u32) -> ChatKey {
+        let mut seed = Zeroizing::new([0; 32]);
+        seed[..4].copy_from_slice(&number.to_le_bytes());
+        ChatSecret::from_seed(&seed).public()
+    }
+
+    fn pair(other: u32, relation: Relation, heard: u32) -> Pair {
+        Pair { own: key(0), other: key(other), relation, wrote: 0, answered: 0, heard }
+    }
+
+    fn checked(chat_key: ChatKey, account: u32, issued: u32, scope: Scope) -> Checked {
+        let owner = PrivateKey::random(Curve::Secp256k1, &mut ChaCha20Rng::from_seed([1; 32])).unwrap();
+        let mut claim = Claim {
+            network: Network::Main,
+            account,
+            scope,
+            issued,
+            until: issued + 90 * 86_400,
+            name: String::new(),
+            key: owner.public_key(),
+            chat_key,
+        };
+        claim.settle();
+        claim.until = claim.issued + 90 * 86_400;
+        while claim.digest()[..4].iter().any(|byte| *byte < 0x10) {
+            claim.until -= 1;
+        }
+        claim.signed(&sign(&owner, &claim.digest(), &mut ChaCha20Rng::from_seed([2; 32]))).unwrap()
+    }
+
+    #[test]
+    fn of_too_many_requests_the_one_silent_longest_goes_and_contacts_stay() {
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        known.set_pair(pair(1, Relation::Contact, 0), &mut changes).unwrap();
+        for number in 0..=REQUESTS_MAX as u32 {
+            known.set_pair(pair(2 + number, Relation::Request, 100 + number), &mut changes).unwrap();
+        }
+        let requests = known.pairs().filter(|pair| pair.relation == Relation::Request).count();
+        assert_eq!(requests, REQUESTS_MAX);
+        assert!(known.pair(&key(0), &key(2)).is_none() && known.pair(&key(0), &key(3)).is_some());
+        assert!(known.is_contact(&key(1)));
+        let gone = changes.iter().filter(|change| matches!(change, Change::NoPair(..))).count();
+        assert_eq!(gone, 1);
+    }
+
+    #[test]
+    fn contacts_are_bounded_and_the_one_too_many_is_refused() {
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        for number in 0..CONTACTS_MAX as u32 {
+            known.set_pair(pair(1 + number, Relation::Contact, 0), &mut changes).unwrap();
+        }
+        let one_more = pair(u32::MAX, Relation::Contact, 0);
+        assert_eq!(known.set_pair(one_more, &mut changes), Err(TooManyContacts));
+        // One that is there may change.
+        known.set_pair(pair(1, Relation::Contact, 9), &mut changes).unwrap();
+    }
+
+    #[test]
+    fn people_are_bounded_and_those_silent_longest_go() {
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        known.set_pair(pair(0, Relation::Contact, 0), &mut changes).unwrap();
+        for number in 0..SPEAKERS_MAX as u32 {
+            known.heard(key(number), Wall(1 + u64::from(number)), &mut changes);
+        }
+        known.heard(key(u32::MAX), Wall(1_000_000), &mut changes);
+        assert_eq!(known.speakers.len(), SPEAKERS_MAX - SPEAKERS_DROPPED + 1);
+        assert!(known.speaker(&key(0)).is_some(), "a contact stays");
+        assert!(known.speaker(&key(1)).is_none() && known.speaker(&key(SPEAKERS_MAX as u32 - 1)).is_some());
+    }
+
+    #[test]
+    fn one_key_claims_few_accounts_and_what_the_chain_confirmed_stays() {
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        for account in 0..PROOFS_PER_KEY_MAX as u32 {
+            let checked = checked(key(1), account, 1_795_000_000, Scope::SPEAK);
+            assert!(known.proof(&checked, false, Wall(u64::from(account)), &mut changes));
+        }
+        let first = known.proofs_of(&key(1)).next().unwrap().clone();
+        known.matched(&first, &mut changes);
+        let ninth = checked(key(1), 99, 1_795_000_000, Scope::SPEAK);
+        assert!(known.proof(&ninth, false, Wall(99), &mut changes));
+        let accounts: Vec<u32> = known.proofs_of(&key(1)).map(|proof| proof.account).collect();
+        assert_eq!(accounts, [0, 2, 3, 4, 5, 6, 7, 99]);
+    }
+
+    #[test]
+    fn the_last_issued_counts_and_at_one_time_the_end() {
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        let told = |known: &mut Known, issued, scope| {
+            known.proof(&checked(key(1), 7, issued, scope), false, Wall(1), &mut Vec::new())
+        };
+        assert!(told(&mut known, 1_795_000_000, Scope::SPEAK));
+        assert!(!told(&mut known, 1_794_000_000, Scope::SPEAK), "an older one");
+        assert!(!told(&mut known, 1_795_000_000, Scope::SPEAK), "a repeat");
+        assert!(told(&mut known, 1_795_500_000, Scope::NOTHING));
+        assert!(!told(&mut known, 1_795_000_000, Scope::SPEAK), "it has ended");
+        assert!(told(&mut known, 1_796_000_000, Scope::SPEAK), "made anew");
+        known.heard(key(1), Wall(1), &mut changes);
+        known.claims(key(1), 7, &mut changes);
+        assert_eq!(known.claiming(7)[0].standing, Standing::Unchecked);
+    }
+
+    #[test]
+    fn a_card_counts_by_the_time_of_its_author() {
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        known.card(key(1), "raven", 10, Wall(1), &mut changes);
+        known.card(key(1), "crow", 9, Wall(2), &mut changes);
+        assert_eq!(known.called("raven").len(), 1);
+        known.card(key(1), "crow", 11, Wall(2), &mut changes);
+        assert_eq!((known.called("raven").len(), known.called("crow").len()), (0, 1));
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct JoinedName {
 pub(super) struct State {
     pub(super) network: Network,
     pub(super) own: Vec<OwnKey>,
+    /// Their secrets alone: what opens.
+    pub(super) secrets: Vec<ChatSecret>,
     pub(super) joined: BTreeMap<String, JoinedName>,
     pub(super) known: people::Known,
     pub(super) speaks: BTreeMap<String, Option<ChatKey>>,
@@ -75,6 +77,7 @@ impl State {
         let mut state = Self {
             network,
             own: Vec::new(),
+            secrets: Vec::new(),
             joined: joined.collect(),
             known: people::Known::new(speakers, proofs, pairs),
             speaks: speaks.into_iter().take(SPEAKS_MAX).collect(),
@@ -88,6 +91,7 @@ impl State {
 
     /// The keys that are unlocked now.
     pub(super) fn set_own(&mut self, own: Vec<OwnKey>, now: Wall) {
+        self.secrets = own.iter().map(|own| own.secret.clone()).collect();
         self.own = own;
         self.refresh(now);
     }
@@ -173,5 +177,51 @@ impl State {
         let contacts = self.known.pairs().filter(|pair| pair.relation == Relation::Contact && pair.other != *key);
         let contacts = contacts.filter_map(|pair| self.known.speaker(&pair.other)?.nick.as_deref());
         looks_like(nick, own.chain(contacts)).map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+    use crate::store::Pair;
+
+    const DAY_MS: u64 = 86_400_000;
+
+    fn secret(number: u8) -> ChatSecret {
+        ChatSecret::from_seed(&Zeroizing::new([number; 32]))
+    }
+
+    #[test]
+    fn a_pair_is_listened_for_on_all_days_of_the_window_and_on_the_next_before_it_begins() {
+        let (own, other) = (secret(1), secret(2).public());
+        let pair = Pair { own: own.public(), other, relation: Relation::Contact, wrote: 1, answered: 0, heard: 0 };
+        let people = People { pairs: vec![pair], ..People::default() };
+        // Noon of a day, and half an hour before its end.
+        let noon = Wall(20_000 * DAY_MS + DAY_MS / 2);
+        let late = Wall(20_001 * DAY_MS - 1_800_000);
+        let mut state = State::new(Network::Main, people, noon);
+        let key = OwnKey { secret: own.clone(), ended: false, default: true, nick: None, accounts: Vec::new() };
+        state.set_own(vec![key], noon);
+        let hers = PairKey::between(Network::Main, &secret(2), &own.public()).unwrap();
+        let heard = |state: &State, day: u32| state.meant(hers.target_to(&own.public(), day)).is_some();
+        assert!((19_993..=20_000).all(|day| heard(&state, day)));
+        assert!(!heard(&state, 19_992) && !heard(&state, 20_001));
+        assert!(state.is_stale(late) && !state.is_stale(noon));
+        state.refresh(late);
+        assert!(heard(&state, 20_001) && heard(&state, 20_000));
+        let next = Wall(20_001 * DAY_MS);
+        state.refresh(next);
+        assert!(heard(&state, 20_001) && heard(&state, 19_994) && !heard(&state, 19_993));
+    }
+
+    #[test]
+    fn conversations_that_are_remembered_are_bounded() {
+        let mut state = State::new(Network::Main, People::default(), Wall(0));
+        for number in 0..=SPEAKS_MAX {
+            state.remember(&format!("#{number}"), None);
+        }
+        assert_eq!(state.speaks.len(), SPEAKS_MAX);
     }
 }

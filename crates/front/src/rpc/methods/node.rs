@@ -2,6 +2,7 @@
 
 use nightjar_core::router::Counters;
 use nightjar_node::handle::Handle;
+use nightjar_node::post::PostCounters;
 use serde::Serialize;
 
 use crate::rpc::arguments::Arguments;
@@ -57,13 +58,24 @@ pub(crate) const STATUS: Method<Handle> = Method {
         field("counters.by_class.worked", "integer", "Dated records with 20 bits of work."),
         field("counters.by_class.dated", "integer", "Other dated records."),
         field("counters.by_class.plain", "integer", "Plain records."),
+        field("messages", "object", "Counted over all messages since the node started."),
+        field(
+            "messages.outsiders",
+            "integer",
+            "Records on targets of ours that were not under the seal that belongs there.",
+        ),
+        field("messages.refused", "integer", "Messages that were forged, damaged, or sealed for another key."),
+        field("messages.declined", "integer", "Messages of people who are not to be heard."),
+        field("messages.bad_proofs", "integer", "Proofs of account that were none."),
+        field("messages.sets_waiting", "integer", "Messages of which parts are missing."),
+        field("messages.loose_bytes", "integer", "Bytes that their parts take."),
         field("banned", "array", "Addresses that are left alone for a while: banned, or of yours and not reached."),
         field("banned[].addr", "text", "The address."),
         field("banned[].until", "integer", "Until when, Unix seconds."),
         field("banned[].reason", "text", "Why."),
     ],
     example: "{}",
-    example_result: r#"{"version":"0.1.0","network":"main","node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen":"[::]:4038","data_dir":"/home/ann/.local/share/nightjar","uptime_s":3600,"connections":8,"addresses_known":120,"listens":2,"seq":57,"budgets":"on","not_stored":0,"counters":{"received":4000,"accepted":1000,"published":3,"repeats":3000,"sent":6000,"delivered":57,"expired":0,"forged":0,"collisions":0,"unmet_work":0,"delayed":0,"over_budget":0,"checked":400,"bad_signatures":0,"checks_over_budget":0,"checks_dropped":0,"checks_waiting":0,"congested":0,"seen_live":1003,"seen_evicted":0,"fresh":30,"by_class":{"worked":0,"dated":990,"plain":10}},"banned":[{"addr":"192.0.2.7:4038","until":1767225600,"reason":"not the same network"}]}"#,
+    example_result: r#"{"version":"0.1.0","network":"main","node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen":"[::]:4038","data_dir":"/home/ann/.local/share/nightjar","uptime_s":3600,"connections":8,"addresses_known":120,"listens":2,"seq":57,"budgets":"on","not_stored":0,"counters":{"received":4000,"accepted":1000,"published":3,"repeats":3000,"sent":6000,"delivered":57,"expired":0,"forged":0,"collisions":0,"unmet_work":0,"delayed":0,"over_budget":0,"checked":400,"bad_signatures":0,"checks_over_budget":0,"checks_dropped":0,"checks_waiting":0,"congested":0,"seen_live":1003,"seen_evicted":0,"fresh":30,"by_class":{"worked":0,"dated":990,"plain":10}},"messages":{"outsiders":0,"refused":0,"declined":0,"bad_proofs":0,"sets_waiting":0,"loose_bytes":0},"banned":[{"addr":"192.0.2.7:4038","until":1767225600,"reason":"not the same network"}]}"#,
     run: |call, arguments| Box::pin(status(call, arguments)),
 };
 
@@ -82,7 +94,18 @@ struct NodeStatus {
     budgets: &'static str,
     not_stored: u64,
     counters: Counted,
+    messages: Messages,
     banned: Vec<Banned>,
+}
+
+#[derive(Serialize)]
+struct Messages {
+    outsiders: u64,
+    refused: u64,
+    declined: u64,
+    bad_proofs: u64,
+    sets_waiting: usize,
+    loose_bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -147,8 +170,14 @@ async fn status(call: Call<Handle>, _arguments: Arguments) -> Result<Answer, Rpc
         budgets: if status.budgets { "on" } else { "off" },
         not_stored: status.not_stored,
         counters: counted(&status.counters),
+        messages: messages(&call.node.post().counters()),
         banned: banned.collect(),
     }))
+}
+
+fn messages(counters: &PostCounters) -> Messages {
+    let PostCounters { outsiders, refused, declined, bad_proofs, sets_waiting, loose_bytes } = *counters;
+    Messages { outsiders, refused, declined, bad_proofs, sets_waiting, loose_bytes }
 }
 
 fn counted(counters: &Counters) -> Counted {
