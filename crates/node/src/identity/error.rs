@@ -81,6 +81,17 @@ pub enum ChangeError {
     /// The nick is none.
     #[error(transparent)]
     Nick(#[from] NameError),
+    /// It is a word of this program.
+    #[error("nobody can be called {0:?}: it is the word for an identity, or for none; choose another nick")]
+    Reserved(String),
+    /// Another one of ours has it.
+    #[error("identity {key} is called {nick:?} already: choose another nick, or give that one another")]
+    Taken {
+        /// The nick.
+        nick: String,
+        /// Who has it.
+        key: ChatKey,
+    },
     /// There are enough.
     #[error(
         "there are {IDENTITIES_MAX} identities, the most that a node keeps: a data directory of its own is for more"

@@ -34,7 +34,7 @@ pub use error::{
     WriteError,
 };
 pub use file::{Identity, Proof, UnlockError};
-pub use which::{DEFAULT, KEY_DIGITS_MIN, WhichError};
+pub use which::{DEFAULT, KEY_DIGITS_MIN, NOBODY, WhichError};
 
 /// So far ahead author's times are written down as used, so that not every message waits for the disk. After a kill they
 /// go on from there; it is less than the shortest life of a record, whose expiry no author's time may pass.
@@ -162,7 +162,7 @@ impl Identities {
 
     /// Makes a new key. The first identity is the default one.
     pub fn new_identity(&self, nick: Option<&str>, now: Wall) -> Result<Identity, ChangeError> {
-        let nick = nick.map(nick_of).transpose()?;
+        let nick = nick.map(own_nick).transpose()?;
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *seed).map_err(|error| WriteError::Chance(error.to_string()))?;
         let secret = ChatSecret::from_seed(&seed);
@@ -176,15 +176,20 @@ impl Identities {
             used_up_to_ms: 0,
             proofs: Vec::new(),
         };
-        self.change(|contents| add(contents, new, secret))
+        self.change(|contents| {
+            not_taken(&contents.identities, new.nick.as_deref(), new.key)?;
+            add(contents, new, secret)
+        })
     }
 
     /// Gives it another nick, or none.
     pub fn set_nick(&self, which: &str, nick: Option<&str>) -> Result<Identity, ChangeError> {
-        let nick = nick.map(nick_of).transpose()?;
-        self.change_one(which, |identity| {
-            identity.nick = nick;
-            Ok(())
+        let nick = nick.map(own_nick).transpose()?;
+        self.change(|contents| {
+            let place = which::find(&contents.identities, which)?;
+            not_taken(&contents.identities, nick.as_deref(), identity(contents, place).key)?;
+            identity_mut(contents, place).nick = nick;
+            Ok(identity(contents, place).clone())
         })
     }
 
@@ -410,6 +415,22 @@ impl std::fmt::Debug for Identities {
             .field("path", &self.shared.path)
             .field("contents", &*self.contents())
             .finish_non_exhaustive()
+    }
+}
+
+/// A nick that an identity of ours may have.
+fn own_nick(typed: &str) -> Result<String, ChangeError> {
+    let nick = nick_of(typed)?;
+    if [DEFAULT, NOBODY].contains(&nick.as_str()) { Err(ChangeError::Reserved(nick)) } else { Ok(nick) }
+}
+
+/// Two that answer to one nick could not be told apart by it.
+fn not_taken(identities: &[Identity], nick: Option<&str>, except: ChatKey) -> Result<(), ChangeError> {
+    let Some(nick) = nick else { return Ok(()) };
+    let has_it = |other: &&Identity| other.key != except && !other.ended() && other.nick.as_deref() == Some(nick);
+    match identities.iter().find(has_it) {
+        Some(other) => Err(ChangeError::Taken { nick: nick.to_owned(), key: other.key }),
+        None => Ok(()),
     }
 }
 

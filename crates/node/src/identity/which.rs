@@ -4,6 +4,8 @@ use super::file::{Identity, nick_of};
 
 /// The word for the identity that speaks when nobody says which.
 pub const DEFAULT: &str = "default";
+/// The word for no identity at all, where a message is to be by nobody.
+pub const NOBODY: &str = "none";
 /// So many digits of a key say which one is meant: fewer are a typing error rather than a choice.
 pub const KEY_DIGITS_MIN: usize = 4;
 
