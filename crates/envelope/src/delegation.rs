@@ -280,7 +280,12 @@ impl Delegation {
 
     /// Of several with one account, point and chat key the highest counts: the last issued, and at equal times the end.
     pub fn precedence(&self) -> (u32, bool) {
-        (self.issued, self.scope == Scope::NOTHING)
+        (self.issued, self.is_end())
+    }
+
+    /// Whether it ends what it names.
+    pub fn is_end(&self) -> bool {
+        self.scope == Scope::NOTHING
     }
 
     /// When it was issued, Unix seconds.

@@ -3,7 +3,7 @@
 
 use nightjar_core::chain::Network;
 use nightjar_core::name::Name;
-use nightjar_envelope::delegation::{Checked, Claim, DelegationFault, LIFE_S_MAX, NAME_BYTES_MAX, Scope};
+use nightjar_envelope::delegation::{Checked, Claim, Delegation, DelegationFault, LIFE_S_MAX, NAME_BYTES_MAX, Scope};
 use nightjar_envelope::key::ChatKey;
 use nightjar_pasc::key::{PrivateKey, PublicKey};
 use nightjar_pasc::signature;
@@ -123,22 +123,31 @@ impl Handle {
         let life_s = life_s.ok_or(ProveError::Days(days))?;
         let name_of = || Name::Account(account).text();
         let chain = self.chain().ok_or(ProveError::NoDaemon)?;
-        let (key, name) = match chain.account(account).await {
-            Looked::Account(view) => (view.key, view.name),
-            Looked::Nobody { block } => {
-                let why = format!("there is no such account at block {block}");
-                return Err(ProveError::NoAccount { account: name_of(), why });
-            }
-            Looked::Disputed(why) | Looked::Unavailable(why) => {
-                return Err(ProveError::NoAccount { account: name_of(), why });
-            }
+        let now = post.now();
+        // Who signed it ends it, whoever owns the account by now.
+        let signed_by = identity.proofs.iter().find(|proof| revoke && proof.account == account).and_then(|proof| {
+            let checked =
+                Delegation::parse(&proof.bytes).ok()?.check(post.network(), Some(&identity.key), now.unix_s());
+            Some(checked.ok()?.claim.key)
+        });
+        let (key, name) = match signed_by {
+            Some(key) => (key, String::new()),
+            None => match chain.account(account).await {
+                Looked::Account(view) => (view.key, view.name),
+                Looked::Nobody { block } => {
+                    let why = format!("there is no such account at block {block}");
+                    return Err(ProveError::NoAccount { account: name_of(), why });
+                }
+                Looked::Disputed(why) | Looked::Unavailable(why) => {
+                    return Err(ProveError::NoAccount { account: name_of(), why });
+                }
+            },
         };
-        let name = match with_name {
+        let name = match with_name && !revoke {
             true if name.is_empty() || name.len() > NAME_BYTES_MAX => return Err(ProveError::NoName(name_of())),
             true => name,
             false => String::new(),
         };
-        let now = post.now();
         // Of two that were made within a second the later must count, and the time of issue of the first may have been moved on.
         let issued = post.last_issued(account, identity.key).map_or(now.unix_s(), |last| now.unix_s().max(last + 1));
         let claim = claim(post.network(), account, key, identity.key, name, life_s, revoke, issued);

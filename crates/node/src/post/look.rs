@@ -44,15 +44,16 @@ pub(crate) async fn run(handle: Handle, chain: ChainView) {
 
 impl Post {
     fn next_look(&self) -> Option<u32> {
-        self.shared.looks().pop_first()
+        self.shared.looks().pop_front()
     }
 
     /// All accounts that somebody claims are to be looked at again.
     fn look_at_all(&self, chain: &ChainView) {
         let most = if chain.daemon().is_some() { BY_DAEMON_MAX } else { BY_PEERS_MAX };
         let accounts = self.shared.lock().known.accounts(most);
-        self.shared.looks().extend(accounts);
-        self.shared.look.notify_one();
+        for account in accounts {
+            self.shared.look_at(account);
+        }
     }
 
     /// The chain says this of an account: how do those stand who claim it?

@@ -10,7 +10,7 @@ mod send;
 mod state;
 pub(crate) mod upkeep;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,6 +44,10 @@ pub use state::JOINED_MAX;
 use opener::PostOpener;
 use state::{JoinedName, OwnKey, State};
 
+/// Accounts that wait for a look at the chain. What does not fit is looked at when the next block comes, if its claimant is among
+/// those heard last.
+pub const LOOKS_MAX: usize = 1_024;
+
 /// The messages of a node. A clone is the same.
 #[derive(Clone)]
 pub struct Post {
@@ -67,8 +71,8 @@ struct Shared {
     chance: Mutex<ChaCha20Rng>,
     /// What the engine is to listen to because of keys.
     targets: watch::Sender<Arc<BTreeSet<Target>>>,
-    /// Accounts that somebody claims, and the chain was not asked about yet.
-    looks: Mutex<BTreeSet<u32>>,
+    /// Accounts that somebody claims, and the chain was not asked about yet, in the order in which they came.
+    looks: Mutex<VecDeque<u32>>,
     look: Notify,
     /// A key spoke somewhere, or says something else of itself.
     tell: Notify,
@@ -348,13 +352,14 @@ impl Post {
         joined.map(|it| (it.typed.clone(), it.channel.is_some(), it.password.is_some())).collect()
     }
 
-    /// Strangers who wrote to us under seal and were not answered, those heard last first.
+    /// Strangers who signed or sealed what they wrote to us, and were neither answered nor declined; those heard last first.
     pub fn requests(&self) -> Vec<Known> {
         let state = self.shared.lock();
-        let mut pairs: Vec<Pair> =
-            state.known.pairs().filter(|pair| pair.relation == Relation::Request).copied().collect();
-        pairs.sort_by_key(|pair| std::cmp::Reverse(pair.heard));
-        pairs.iter().filter_map(|pair| state.known(&pair.other)).collect()
+        let asking = state.known.pairs().filter(|pair| pair.relation == Relation::Request).map(|pair| pair.other);
+        let asking: BTreeSet<ChatKey> = asking.collect();
+        let mut people: Vec<Known> = asking.iter().filter_map(|key| state.known(key)).collect();
+        people.sort_by_key(|known| std::cmp::Reverse(known.speaker.heard));
+        people
     }
 
     /// Makes somebody a contact, or one we do not hear from; `false` if he is not known.
@@ -449,13 +454,17 @@ impl Shared {
         self.cards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn looks(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+    fn looks(&self) -> MutexGuard<'_, VecDeque<u32>> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for a look at an account.
     fn look_at(&self, account: u32) {
-        self.looks().insert(account);
+        let mut looks = self.looks();
+        if looks.len() < LOOKS_MAX && !looks.contains(&account) {
+            looks.push_back(account);
+        }
+        drop(looks);
         self.look.notify_one();
     }
 }

@@ -175,7 +175,13 @@ impl PostOpener {
                 (format!("@{other}"), self.met(state, own, other, form == form::PAIR, now, changes))
             }
             (None, Some(Meant::Channel(name))) => (name.clone(), false),
-            (None, _) => (conversation(message, record), self.is_request(state, meant.as_ref(), author.as_ref())),
+            (None, _) => {
+                let request = self.is_request(state, meant.as_ref(), author.as_ref());
+                if let (true, Some(author), Some(Meant::Name(name))) = (request, author, &meant) {
+                    self.asked(state, name, author, changes);
+                }
+                (conversation(message, record), request)
+            }
         };
         let standing = author.map_or(Standing::Anonymous, |author| {
             state.known.speaker(&author).map_or(Standing::Claimed, |speaker| speaker.standing)
@@ -249,6 +255,16 @@ impl PostOpener {
         let is_request = pair.relation == Relation::Request;
         // Of requests there is always room for one more: the one silent longest goes.
         state.known.set_pair(pair, changes).is_ok() && is_request
+    }
+
+    /// A stranger wrote to a name of ours in clear, and signed it: he can be accepted, or declined. He does not listen where only
+    /// the two of us know, so he does not count as heard there.
+    fn asked(&self, state: &mut State, name: &Name, other: ChatKey, changes: &mut Vec<Change>) {
+        let own = state.own.iter().find(|own| own.names().any(|of_own| of_own == *name)).map(|own| own.secret.public());
+        let Some(own) = own.filter(|own| state.known.pair(own, &other).is_none()) else { return };
+        let pair = Pair { own, other, relation: Relation::Request, wrote: 0, answered: 0, heard: 0 };
+        // Of requests there is always room for one more: the one silent longest goes.
+        state.known.set_pair(pair, changes).unwrap_or(());
     }
 
     /// Whether a message in clear is one from a stranger to the user himself.

@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
+use nightjar_core::name::Name;
 use nightjar_core::record::{MsgId, Record, Target, WORKED_BITS};
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::ChatKey;
 
-use super::Post;
-use super::send::{AccountKey, Letter, PARTS_AT_ONCE, PARTS_PER_S, Prepared, Sealed, SendError, seconds_for};
+use super::send::{AccountKey, Letter, PARTS_AT_ONCE, PARTS_PER_S, Prepared, Sealed, SendError, SpeakAs, seconds_for};
+use super::state::State;
+use super::{Known, Post, Who};
 use crate::chain::view::Looked;
 use crate::handle::{Handle, PublishError};
+use crate::identity::Identity;
 use crate::store::Change;
 use crate::work::{Search, Wanted, WorkPool};
 
@@ -40,6 +43,8 @@ pub struct Sent {
     pub author: Option<ChatKey>,
     /// Leading zero bits of work in each record; 0 = none.
     pub work_bits: u8,
+    /// What the author calls himself.
+    pub nick: Option<String>,
     /// What the user should know.
     pub note: Option<String>,
 }
@@ -69,6 +74,22 @@ impl Handle {
         let prepared = tokio::task::spawn_blocking(move || post.prepare(&letter, account_key)).await;
         let prepared = prepared.map_err(|_| SendError::Publish(PublishError::Stopping))??;
         self.send_prepared(prepared, work, true).await
+    }
+
+    /// Everybody who goes by a nick, an account or the name of one, or whose key begins with these hex digits. The likeliest
+    /// first. A name of an account is looked up by the user's own daemon; without one only nicks are known.
+    pub async fn who_is(&self, who: &Who) -> Vec<Known> {
+        let mut found = self.post.who_is(who);
+        if let (Who::Name(Name::Nick(name)), Some(chain)) = (who, &self.chain)
+            && chain.daemon().is_some()
+            && let Looked::Account(view) = chain.name(name).await
+        {
+            let owners = self.post.who_is(&Who::Name(Name::Account(view.number)));
+            let is_new = |owner: &Known| found.iter().all(|known| known.speaker.key != owner.speaker.key);
+            let owners: Vec<Known> = owners.into_iter().filter(is_new).collect();
+            found.extend(owners);
+        }
+        found
     }
 
     pub(super) async fn send_prepared(&self, prepared: Prepared, work: Work, keep: bool) -> Result<Sent, SendError> {
@@ -117,6 +138,7 @@ impl Handle {
             sealed,
             author,
             work_bits,
+            nick: author.and_then(|author| self.post.nick_of(&author)),
             note,
         })
     }
@@ -174,10 +196,10 @@ impl Post {
             state.prepare(letter, account_key, time, now, &mut self.shared.chance())?
         };
         if let Some(pair) = prepared.pair {
-            let is_new = state.known.pair(&pair.own, &pair.other).is_none();
+            let before = state.known.pair(&pair.own, &pair.other).map(|before| before.relation);
             state.known.set_pair(pair, &mut prepared.changes)?;
             prepared.changes.push(Change::Accepted(pair.other));
-            if is_new {
+            if before != Some(pair.relation) {
                 state.refresh(now);
                 self.shared.targets.send_replace(state.targets());
             }
@@ -187,7 +209,29 @@ impl Post {
                 state.remember(conversation, *key);
             }
         }
+        let wanted_signed =
+            letter.speaker == SpeakAs::Usual && matches!(prepared.sealed, Sealed::Open | Sealed::Channel);
+        if prepared.author.is_none() && wanted_signed && prepared.note.is_none() {
+            prepared.note = self.why_unsigned(&state, &prepared.conversation);
+        }
         Ok(prepared)
+    }
+
+    /// Why nobody signs although this node has chat keys.
+    fn why_unsigned(&self, state: &State, conversation: &str) -> Option<String> {
+        let identities = self.identities.list();
+        let why = match state.speaks.get(conversation) {
+            Some(None) => "as before in this conversation; send with the identity `default` and it is signed again",
+            _ if identities.is_empty() => return None,
+            _ if self.identities.locked() => "the chat keys are locked; `identity unlock` opens them",
+            _ if identities.iter().all(Identity::ended) => "all chat keys of this node ended; `identity new` makes one",
+            _ => "no chat key of this node is the default; `identity default` chooses one",
+        };
+        Some(format!("unsigned: {why}"))
+    }
+
+    fn nick_of(&self, own: &ChatKey) -> Option<String> {
+        self.shared.lock().own_key(own)?.nick.clone()
     }
 
     fn spoke(&self, author: ChatKey, channel: &str) {

@@ -55,8 +55,8 @@ pub enum SpeakAs {
     Nobody,
     /// With this one of the node's chat keys, and from now on in this conversation.
     Key(ChatKey),
-    /// With this one, for once.
-    Once(ChatKey),
+    /// With this one, or as nobody, for once.
+    Once(Option<ChatKey>),
 }
 
 /// Under which seal a message is wanted.
@@ -171,6 +171,8 @@ pub(super) struct Prepared {
     pub sealed: Sealed,
     /// Who says it.
     pub author: Option<ChatKey>,
+    /// Where it belongs.
+    pub conversation: String,
     /// What the user should know.
     pub note: Option<String>,
     /// For the log, unless it comes there by itself.
@@ -217,11 +219,14 @@ pub enum SendError {
     #[error("this needs a chat key of yours: `identity new` makes one")]
     NoIdentity,
     /// The channel has no passphrase here.
-    #[error("{0} was not joined with a passphrase: `join` it, or send it in the open with payload_method none")]
+    #[error("{0} was not joined with a passphrase: `join` it first, or send in the open")]
     NotJoined(String),
     /// A channel's seal is for channels.
     #[error("{0} is no channel: a channel's seal is for what follows a #")]
     NoChannel(String),
+    /// A person's seal is for persons.
+    #[error("{0} is a channel: this seal is for a person or an account, `join` with a passphrase seals a channel")]
+    NoPerson(String),
     /// Nobody is known by that name.
     #[error("no chat key of {0} is known: it comes with the first message or card of theirs that is heard here")]
     NoKey(String),
@@ -361,7 +366,7 @@ impl State {
             Addressee::Target(_) | Addressee::Key(_) => None,
         };
         let reading = Reading {
-            conversation: choice.conversation,
+            conversation: choice.conversation.clone(),
             id: Some(id),
             author,
             own_key: author,
@@ -379,6 +384,7 @@ impl State {
             expiry,
             sealed,
             author,
+            conversation: choice.conversation,
             note: choice.note,
             own: Some(own),
             changes,
@@ -406,6 +412,7 @@ impl State {
             expiry,
             sealed: Sealed::Open,
             author: None,
+            conversation: choice.conversation,
             note: choice.note,
             // It stands in the log when its name is listened to, as such records always did.
             own: None,
@@ -445,7 +452,8 @@ struct Wrapped {
 impl State {
     fn choose(&self, letter: &Letter, account_key: Option<AccountKey>, now: Wall) -> Result<Choice, SendError> {
         let usual = |conversation: &str| match letter.speaker {
-            SpeakAs::Key(key) | SpeakAs::Once(key) => Some(key),
+            SpeakAs::Key(key) => Some(key),
+            SpeakAs::Once(key) => key,
             SpeakAs::Nobody => None,
             SpeakAs::Usual => {
                 let remembered = self.speaks.get(conversation).copied();
@@ -489,7 +497,7 @@ impl State {
                 }
             }
             (SealWish::Channel, _) => Err(SendError::NoChannel(text)),
-            (SealWish::ChatKey | SealWish::Dest, Name::Channel(_)) => Err(SendError::NoKey(text)),
+            (SealWish::ChatKey | SealWish::Dest, Name::Channel(_)) => Err(SendError::NoPerson(text)),
             (SealWish::ChatKey, _) => {
                 let other = self.person(name)?.ok_or(SendError::NoKey(text))?;
                 self.choose_direct(letter, other, Some(name), &usual, now)

@@ -41,7 +41,7 @@ pub(super) struct OwnKey {
 
 impl OwnKey {
     /// The names under which it is written to.
-    fn names(&self) -> impl Iterator<Item = Name> + use<'_> {
+    pub(super) fn names(&self) -> impl Iterator<Item = Name> + use<'_> {
         let nick = self.nick.iter().map(|nick| Name::Nick(nick.clone()));
         nick.chain(self.accounts.iter().map(|account| Name::Account(*account)))
     }
@@ -100,12 +100,8 @@ impl State {
     pub(super) fn refresh(&mut self, now: Wall) {
         let own: BTreeMap<ChatKey, &ChatSecret> =
             self.own.iter().map(|own| (own.secret.public(), &own.secret)).collect();
-        let wanted: BTreeSet<(ChatKey, ChatKey)> = self
-            .known
-            .pairs()
-            .filter(|pair| pair.relation != Relation::Declined && own.contains_key(&pair.own))
-            .map(|pair| (pair.own, pair.other))
-            .collect();
+        let pairs = self.known.pairs().filter(|pair| own.contains_key(&pair.own));
+        let wanted: BTreeSet<(ChatKey, ChatKey)> = pairs.map(|pair| (pair.own, pair.other)).collect();
         self.pair_keys.retain(|pair, _| wanted.contains(pair));
         for pair in wanted {
             let Some(secret) = own.get(&pair.0) else { continue };
@@ -118,7 +114,12 @@ impl State {
         }
         self.days = days(now);
         let channels = self.joined.iter().filter_map(|(name, joined)| Some((name, joined.channel.as_ref()?)));
-        let pairs = self.pair_keys.iter().map(|((own, other), key)| (*own, *other, key));
+        // One who is not to be heard can still be written to.
+        let is_heard = |own: &ChatKey, other: &ChatKey| {
+            self.known.pair(own, other).is_some_and(|pair| pair.relation != Relation::Declined)
+        };
+        let pairs = self.pair_keys.iter().filter(|((own, other), _)| is_heard(own, other));
+        let pairs = pairs.map(|((own, other), key)| (*own, *other, key));
         self.meanings = meanings(&self.days, self.own.iter().flat_map(OwnKey::names), channels, pairs);
     }
 

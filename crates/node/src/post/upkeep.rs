@@ -13,6 +13,7 @@ use super::out::Work;
 use super::send::{Addressee, Letter, SealWish, SpeakAs};
 use super::{Post, WINDOW_S};
 use crate::handle::{Handle, Status};
+use crate::identity::Identity;
 
 /// In one place a key tells what it is called no more often than this, whatever happens.
 const CARDS_EVERY_MS: u64 = 10 * 60_000;
@@ -28,14 +29,14 @@ const CROWDED_MS: u64 = 60_000;
 /// What was told of our keys, and where.
 #[derive(Debug, Default)]
 pub(super) struct Cards {
-    told: BTreeMap<ChatKey, Told>,
+    told: BTreeMap<ChatKey, Places>,
     /// Records that had been dropped when it was last looked, and since when there are more.
     dropped: u64,
     crowded: Option<Wall>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Places {
     /// Where it was told, and what, and when.
     places: BTreeMap<String, (String, Wall)>,
     /// Where it spoke, and when.
@@ -53,13 +54,13 @@ impl Cards {
         spoke.insert(channel.to_owned(), now);
     }
 
-    /// Where a key is to tell what it says of itself now: in the place that has its name, and where it spoke lately, if it has
-    /// not told that there within a day.
-    fn due(&mut self, key: ChatKey, nick: &str, says: &str, now: Wall) -> Vec<String> {
+    /// Where a key is to tell what it says of itself now: in the places that have its names, and where it spoke lately, if it
+    /// has not told that there within a day.
+    fn due(&mut self, key: ChatKey, names: &[String], says: &str, now: Wall) -> Vec<String> {
         let told = self.told.entry(key).or_default();
         told.spoke.retain(|_, when| now.0 < when.0.saturating_add(CARD_AGAIN_MS));
         told.places.retain(|_, (_, when)| now >= *when && now.0 < when.0.saturating_add(CARD_AGAIN_MS));
-        let places = std::iter::once(nick.to_owned()).chain(told.spoke.keys().cloned());
+        let places = names.iter().chain(told.spoke.keys()).cloned();
         let is_due = |place: &String| match told.places.get(place) {
             Some((said, when)) => said != says && now.0 >= when.0.saturating_add(CARDS_EVERY_MS),
             None => true,
@@ -67,6 +68,60 @@ impl Cards {
         let due: Vec<String> = places.filter(is_due).collect();
         told.places.extend(due.iter().map(|place| (place.clone(), (says.to_owned(), now))));
         due
+    }
+}
+
+/// What there is to tell of an identity.
+struct Told {
+    key: ChatKey,
+    ended: bool,
+    nick: Option<String>,
+    /// The nick and the accounts: places in which others may look for it.
+    names: Vec<String>,
+    /// What it shows for accounts, and that it shows it no more.
+    delegations: Vec<Vec<u8>>,
+}
+
+impl Told {
+    /// Of one that ended only the ends of its proofs are told, until the proofs would have ended by themselves.
+    fn of(identity: &Identity, now: Wall) -> Self {
+        let ended = identity.ended();
+        let lasting = identity.proofs.iter().filter(|proof| proof.until > now.unix_s());
+        let is_end = |bytes: &[u8]| Delegation::parse(bytes).is_ok_and(|delegation| delegation.is_end());
+        let delegations = lasting.filter(|proof| !ended || is_end(&proof.bytes));
+        let (accounts, delegations): (Vec<String>, Vec<Vec<u8>>) =
+            delegations.map(|proof| (Name::Account(proof.account).text(), proof.bytes.clone())).unzip();
+        let nick = identity.nick.clone();
+        let names = nick.iter().cloned().chain(accounts).collect();
+        Self { key: identity.key, ended, nick: nick.filter(|_| !ended), names, delegations }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.nick.is_none() && self.delegations.is_empty()
+    }
+
+    /// Changes when there is something new to tell.
+    fn says(&self) -> String {
+        let claims = self.delegations.iter().filter_map(|bytes| Delegation::parse(bytes).ok());
+        claims.fold(self.nick.clone().unwrap_or_default(), |says, claim| format!("{says} {:?}", claim.precedence()))
+    }
+
+    fn letters(&self, to: &TypedName) -> Vec<Letter> {
+        let seal = if matches!(to.name(), Name::Channel(_)) { SealWish::Best } else { SealWish::None };
+        let letter = |kind: Kind, signed: bool| Letter {
+            kind,
+            content: None,
+            // The end of a proof counts whoever tells it.
+            speaker: SpeakAs::Once(Some(self.key).filter(|_| signed)),
+            seal: seal.clone(),
+            ..Letter::text(Addressee::Name(to.clone()), "")
+        };
+        let card = self.nick.as_ref().map(|nick| Letter { nick: Some(nick.clone()), ..letter(Kind::Card, true) });
+        let proofs = self
+            .delegations
+            .iter()
+            .map(|bytes| Letter { delegation: Some(bytes.clone()), ..letter(Kind::Proof, !self.ended) });
+        card.into_iter().chain(proofs).collect()
     }
 }
 
@@ -86,34 +141,16 @@ impl Post {
     /// What is to be told now, by whom and where.
     fn letters_due(&self) -> Vec<Letter> {
         let now = self.shared.clock.wall();
-        let own: Vec<(ChatKey, String)> = {
-            let state = self.shared.lock();
-            let speaking = state.own.iter().filter(|own| !own.ended);
-            speaking.filter_map(|own| Some((own.secret.public(), own.nick.clone()?))).collect()
-        };
-        let identities = self.identities.list();
         let mut letters = Vec::new();
-        for (key, nick) in own {
-            let proofs = identities.iter().filter(|identity| identity.key == key).flat_map(|it| &it.proofs);
-            let proofs: Vec<&[u8]> =
-                proofs.filter(|proof| proof.until > now.unix_s()).map(|proof| proof.bytes.as_slice()).collect();
-            let claims = proofs.iter().filter_map(|bytes| Delegation::parse(bytes).ok());
-            let says = claims.fold(nick.clone(), |says, claim| format!("{says} {:?}", claim.precedence()));
-            for place in self.shared.cards().due(key, &nick, &says, now) {
+        for identity in self.identities.list() {
+            let told = Told::of(&identity, now);
+            // What others cannot open says nothing either.
+            if told.is_empty() || (!identity.ended() && self.identities.locked()) {
+                continue;
+            }
+            for place in self.shared.cards().due(identity.key, &told.names, &told.says(), now) {
                 let Ok(to) = place.parse::<TypedName>() else { continue };
-                let seal = if matches!(to.name(), Name::Channel(_)) { SealWish::Best } else { SealWish::None };
-                let base = Letter {
-                    content: None,
-                    speaker: SpeakAs::Once(key),
-                    seal,
-                    ..Letter::text(Addressee::Name(to), "")
-                };
-                letters.push(Letter { kind: Kind::Card, nick: Some(nick.clone()), ..base.clone() });
-                letters.extend(proofs.iter().map(|bytes| Letter {
-                    kind: Kind::Proof,
-                    delegation: Some(bytes.to_vec()),
-                    ..base.clone()
-                }));
+                letters.extend(told.letters(&to));
             }
         }
         letters
@@ -152,7 +189,9 @@ pub(crate) async fn run(handle: Handle) {
                 Err(_) => return,
             };
             if let Err(error) = sent {
-                tracing::warn!(?place, %error, "what a chat key says of itself was not told");
+                // Not where: whose nick that is, is nobody's business in a log.
+                tracing::warn!(%error, "what a chat key says of itself was not told");
+                tracing::debug!(?place, "it was to be told here");
             }
         }
     }
@@ -173,28 +212,32 @@ mod tests {
         ChatSecret::from_seed(&Zeroizing::new([1; 32])).public()
     }
 
+    fn names() -> [String; 1] {
+        ["raven".to_owned()]
+    }
+
     #[test]
     fn a_key_tells_at_once_then_on_change_and_daily_and_nowhere_twice_in_ten_minutes() {
         let mut cards = Cards::default();
         let at = |minutes: u64| Wall(1_700_000_000_000 + minutes * MINUTE);
-        assert_eq!(cards.due(key(), "raven", "raven", at(0)), ["raven"]);
+        assert_eq!(cards.due(key(), &names(), "raven", at(0)), ["raven"]);
         cards.spoke(key(), "#a", at(1));
-        assert_eq!(cards.due(key(), "raven", "raven", at(1)), ["#a"], "where it speaks, at once");
-        assert!(cards.due(key(), "raven", "raven", at(30)).is_empty(), "nothing new");
-        assert_eq!(cards.due(key(), "raven", "raven and a proof", at(31)), ["raven", "#a"], "on change");
-        assert!(cards.due(key(), "raven", "raven and two", at(40)).is_empty(), "within ten minutes");
-        assert_eq!(cards.due(key(), "raven", "raven and two", at(41)), ["raven", "#a"]);
+        assert_eq!(cards.due(key(), &names(), "raven", at(1)), ["#a"], "where it speaks, at once");
+        assert!(cards.due(key(), &names(), "raven", at(30)).is_empty(), "nothing new");
+        assert_eq!(cards.due(key(), &names(), "raven and a proof", at(31)), ["raven", "#a"], "on change");
+        assert!(cards.due(key(), &names(), "raven and two", at(40)).is_empty(), "within ten minutes");
+        assert_eq!(cards.due(key(), &names(), "raven and two", at(41)), ["raven", "#a"]);
         cards.spoke(key(), "#a", at(24 * 60));
-        assert!(cards.due(key(), "raven", "raven and two", at(24 * 60 + 40)).is_empty());
-        assert_eq!(cards.due(key(), "raven", "raven and two", at(24 * 60 + 41)), ["raven", "#a"], "daily");
-        assert_eq!(cards.due(key(), "raven", "raven and two", at(48 * 60 + 50)), ["raven"], "silent in #a");
+        assert!(cards.due(key(), &names(), "raven and two", at(24 * 60 + 40)).is_empty());
+        assert_eq!(cards.due(key(), &names(), "raven and two", at(24 * 60 + 41)), ["raven", "#a"], "daily");
+        assert_eq!(cards.due(key(), &names(), "raven and two", at(48 * 60 + 50)), ["raven"], "silent in #a");
     }
 
     #[test]
     fn a_clock_that_was_set_back_silences_nobody_for_long() {
         let mut cards = Cards::default();
-        assert_eq!(cards.due(key(), "raven", "raven", Wall(1_700_000_000_000)), ["raven"]);
-        assert_eq!(cards.due(key(), "raven", "raven", Wall(1_600_000_000_000)), ["raven"]);
+        assert_eq!(cards.due(key(), &names(), "raven", Wall(1_700_000_000_000)), ["raven"]);
+        assert_eq!(cards.due(key(), &names(), "raven", Wall(1_600_000_000_000)), ["raven"]);
     }
 
     #[test]
@@ -203,7 +246,7 @@ mod tests {
         for number in 0..=PLACES_MAX as u64 {
             cards.spoke(key(), &format!("#{number}"), Wall(1_700_000_000_000 + number));
         }
-        let due = cards.due(key(), "raven", "raven", Wall(1_700_000_001_000));
+        let due = cards.due(key(), &names(), "raven", Wall(1_700_000_001_000));
         assert_eq!(due.len(), PLACES_MAX + 1);
         assert!(!due.contains(&"#0".to_owned()));
     }
