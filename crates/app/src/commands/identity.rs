@@ -236,7 +236,14 @@ pub(super) async fn run(client: Client, args: Args) -> Result<(), Failure> {
             Err(Failure::usage("a chat key that was revoked never speaks again: say --yes if that is meant"))
         }
         Command::Revoke { which, yes: true, json } => {
-            one(&client, "identityrevoke", which_params(which), &json, "revoked").await
+            one(&client, "identityrevoke", which_params(which), &json, "revoked").await?;
+            let list: List = super::understood("identitylist", client.call("identitylist", json!({})).await?)?;
+            if !list.identities.iter().any(|identity| identity.default) {
+                output::note(
+                    "nightjar: no chat key speaks by default now: messages go out unsigned until `identity default` chooses one, or `identity new` makes one",
+                );
+            }
+            Ok(())
         }
         Command::Passphrase { remove, change } => passphrase(&client, remove, change).await,
         Command::Unlock => {

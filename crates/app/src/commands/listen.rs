@@ -30,10 +30,10 @@ const RELEASE_MS_MAX: u64 = 2_000;
 const HELP: &str = "\
 NAME is a channel (#pascalcoin), a nick (nightraven or @nightraven) or an account (1234 or 1234-44).
 Quote a channel, because # begins a comment in a shell.
-Each line has the time (UTC), the name, who wrote it if that is certain, and the text. A nick stands beside the
-account when the chain confirms that, else beside the first digits of the chat key. Data that is no text is shown
-in hex; characters that could change the terminal, or hide, are shown as escapes like \\u{202e}. With --json each
-line is a message as `getmessages` gives it.
+Each line has the time (UTC), the name, who wrote it, and behind a colon the text. A nick stands beside the account
+when the chain confirms that, else beside the first digits of the chat key; (unsigned) may be anybody. Data that is
+no text is shown in hex; characters that could change the terminal, or hide, are shown as escapes like \\u{202e}.
+With --json each line is a message as `getmessages` gives it.
 
 Examples:
   nightjar listen '#pascalcoin' nightraven
@@ -120,6 +120,7 @@ struct Identities {
 
 #[derive(Debug, Deserialize)]
 struct Identity {
+    key: String,
     nick: Option<String>,
     accounts: Vec<Account>,
 }
@@ -155,8 +156,8 @@ struct Ear {
     targets: BTreeSet<String>,
     /// Names in the form that is hashed, and `@` with the keys of people who go by them.
     conversations: BTreeSet<String>,
-    /// Whether a name is one of ours: then all that is written to us under seal is meant.
-    own: bool,
+    /// Our keys that go by one of the names: what is written to them under seal is meant as well.
+    own: BTreeSet<String>,
     json: bool,
     paint: Paint,
     /// All up to this place was shown.
@@ -175,7 +176,7 @@ pub(super) async fn run(client: Client, args: Args, names: Vec<TypedName>) -> Re
         leases: Vec::new(),
         targets: BTreeSet::new(),
         conversations: BTreeSet::new(),
-        own: false,
+        own: BTreeSet::new(),
         json: args.json,
         paint: Paint::stdout(),
         since: Cell::new(since),
@@ -208,14 +209,12 @@ async fn end_of_log(client: &Client) -> Result<u64, Failure> {
 impl Ear {
     async fn listen(&mut self, names: Vec<TypedName>) -> Result<(), Failure> {
         let all: Identities = super::understood("identitylist", self.client.call("identitylist", json!({})).await?)?;
-        let own: BTreeSet<String> = all
-            .identities
-            .into_iter()
-            .flat_map(|it| it.nick.into_iter().chain(it.accounts.into_iter().map(|account| account.account)))
-            .collect();
         for name in names {
             let folded = name.name().text();
-            self.own |= own.contains(&folded);
+            let goes_by = |identity: &&Identity| {
+                identity.nick.as_ref() == Some(&folded) || identity.accounts.iter().any(|it| it.account == folded)
+            };
+            self.own.extend(all.identities.iter().filter(goes_by).map(|identity| identity.key.clone()));
             if !folded.starts_with('#') {
                 let who = json!({ "who": if folded.starts_with(|first: char| first.is_ascii_digit()) { folded.clone() } else { format!("@{folded}") } });
                 let people: Vec<Known> = super::understood("whois", self.client.call("whois", who).await?)?;
@@ -273,7 +272,8 @@ impl Ear {
     fn hears(&self, message: &Value) -> bool {
         let member = |name: &str| message.get(name).and_then(Value::as_str);
         let conversation = member("conversation");
-        conversation.is_some_and(|it| self.conversations.contains(it) || (self.own && it.starts_with('@')))
+        let is_ours = || member("own_key").is_some_and(|key| self.own.contains(key));
+        conversation.is_some_and(|it| self.conversations.contains(it) || (it.starts_with('@') && is_ours()))
             || member("target").is_some_and(|it| self.targets.contains(it))
     }
 
@@ -313,48 +313,52 @@ impl Ear {
     }
 }
 
-/// A message as a person reads it.
+/// A message as a person reads it. Whatever the text is, it stands behind the first colon that a blank follows: neither a
+/// name, nor who wrote it, nor a mark can hold one.
 fn line(message: &Message, paint: Paint) -> String {
     let time = output::date(message.received);
     let direct = message.conversation.as_deref().filter(|it| it.starts_with('@')).and_then(|it| it.get(..9));
     let name = message.name.as_deref().or(direct).or(message.conversation.as_deref()).unwrap_or(&message.target);
     let bytes = || output::binary(&output::visible(&message.payload));
     let said = match (&message.unreadable, &message.text) {
-        (Some(why), _) => format!("[unreadable: {}] {}", output::visible(why), bytes()),
+        (Some(why), _) => format!("{} {}", output::visible(why), bytes()),
         (None, Some(text)) => output::visible(text),
         (None, None) => bytes(),
     };
-    let kind = message.kind.as_deref().filter(|kind| !matches!(*kind, "text" | "data"));
-    let kind = kind.map(|kind| format!("[{}] ", output::visible(kind))).unwrap_or_default();
-    let who = who(message).map(|who| format!("{}  ", paint.bold(&output::visible(&who)))).unwrap_or_default();
-    let mut marks = String::new();
-    match message.sealed.as_deref() {
-        Some("channel" | "chatkey") => marks.push_str("[sealed] "),
-        Some("dest" | "aes") => marks.push_str("[sealed, not authenticated] "),
-        _ => {}
-    }
-    if message.request {
-        marks.push_str("[request] ");
-    }
-    format!("{}  {}  {who}{}{kind}{said}", paint.dim(&time), paint.name(&output::visible(name)), paint.dim(&marks))
+    let (who, marks) = (output::visible(&who(message)), marks(message));
+    let marks = if marks.is_empty() { marks } else { format!(" {}", paint.dim(&output::visible(&marks))) };
+    format!("{}  {}  {}{marks}: {said}", paint.dim(&time), paint.name(&output::visible(name)), paint.bold(&who))
 }
 
-/// Who wrote it: never a nick alone, which anybody may take.
-fn who(message: &Message) -> Option<String> {
-    let key = message.author.as_deref()?;
+/// Who wrote it: never a nick alone, which anybody may take, and never nothing.
+fn who(message: &Message) -> String {
+    let you = if message.own { " (you)" } else { "" };
+    let Some(key) = message.author.as_deref() else { return format!("(unsigned){you}") };
     let short = key.get(..8).unwrap_or(key);
     let nick = message.nick.as_deref().unwrap_or("");
-    if message.own {
-        return Some(if nick.is_empty() { format!("~{short}") } else { nick.to_owned() });
-    }
     let state = message.state.as_deref().unwrap_or_default();
     let now = message.state_now.as_deref().map(|now| format!(", now {now}")).unwrap_or_default();
-    Some(match (state, message.account.as_deref()) {
+    let who = match (state, message.account.as_deref()) {
         ("proven", Some(account)) if now.is_empty() => format!("{nick} {account}").trim_start().to_owned(),
         (state, Some(account)) => format!("{nick}~{short} ({account} {state}{now})"),
-        ("claimed", None) if now.is_empty() => format!("{nick}~{short}"),
-        (state, None) => format!("{nick}~{short} ({state}{now})"),
-    })
+        // Of a key that claims no account there is nothing to say beside it.
+        (_, None) => format!("{nick}~{short}"),
+    };
+    format!("{who}{you}")
+}
+
+/// What else is to be known before the text is read.
+fn marks(message: &Message) -> String {
+    let kind = message.kind.as_deref().filter(|kind| !matches!(*kind, "text" | "data"));
+    let sealed = match message.sealed.as_deref() {
+        Some("channel" | "chatkey") => Some("sealed"),
+        Some("dest" | "aes") => Some("sealed, not authenticated"),
+        _ => None,
+    };
+    let request = message.request.then_some("request");
+    let unreadable = message.unreadable.as_ref().map(|_| "unreadable");
+    let marks = [sealed, request, unreadable, kind].into_iter().flatten();
+    marks.map(|mark| format!("[{mark}]")).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -372,17 +376,17 @@ mod tests {
             "seq": 1, "msgid": "00", "target": "aa", "name": "#demo", "payload": "00", "dated": true, "own": false,
             "text": "hello\u{1b}[2J\nx", "received": 0
         });
-        assert_eq!(shown(message), "1970-01-01T00:00:00Z  #demo  hello\\u{1b}[2J\\nx");
+        assert_eq!(shown(message), "1970-01-01T00:00:00Z  #demo  (unsigned): hello\\u{1b}[2J\\nx");
     }
 
     #[test]
     fn data_is_shown_in_hex_and_a_bare_target_by_its_digits() {
         let message = json!({ "seq": 1, "target": "aa", "name": null, "payload": "00ff", "received": 0 });
-        assert_eq!(shown(message), "1970-01-01T00:00:00Z  aa  [2 bytes] 00ff");
+        assert_eq!(shown(message), "1970-01-01T00:00:00Z  aa  (unsigned): [2 bytes] 00ff");
         let message = json!({
             "seq": 1, "target": "aa", "name": "#a", "payload": "61", "coding": 1, "received": 0, "unreadable": "it is\u{7} so"
         });
-        assert_eq!(shown(message), "1970-01-01T00:00:00Z  #a  [unreadable: it is\\u{7} so] [1 byte] 61");
+        assert_eq!(shown(message), "1970-01-01T00:00:00Z  #a  (unsigned) [unreadable]: it is\\u{7} so [1 byte] 61");
     }
 
     #[test]
@@ -395,18 +399,27 @@ mod tests {
             message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             shown(message).strip_prefix("1970-01-01T00:00:00Z  ").unwrap().to_owned()
         };
-        assert_eq!(by(json!({})), "#a  raven~01234567  a");
-        assert_eq!(by(json!({ "nick": null })), "#a  ~01234567  a");
+        assert_eq!(by(json!({})), "#a  raven~01234567: a");
+        assert_eq!(by(json!({ "nick": null })), "#a  ~01234567: a");
         let proven = json!({ "state": "proven", "account": "1234-44" });
-        assert_eq!(by(proven), "#a  raven 1234-44  a");
+        assert_eq!(by(proven), "#a  raven 1234-44: a");
         let sold = json!({ "state": "proven", "account": "1234-44", "state_now": "lapsed" });
-        assert_eq!(by(sold), "#a  raven~01234567 (1234-44 proven, now lapsed)  a");
+        assert_eq!(by(sold), "#a  raven~01234567 (1234-44 proven, now lapsed): a");
         let direct = json!({ "name": null, "conversation": "@0123456789", "sealed": "chatkey", "request": true });
-        assert_eq!(by(direct), "@01234567  raven~01234567  [sealed] [request] a");
+        assert_eq!(by(direct), "@01234567  raven~01234567 [sealed] [request]: a");
         let wallet = json!({ "author": null, "sealed": "dest", "kind": "text" });
-        assert_eq!(by(wallet), "#a  [sealed, not authenticated] a");
-        assert_eq!(by(json!({ "kind": "action" })), "#a  raven~01234567  [action] a");
-        assert_eq!(by(json!({ "own": true })), "#a  raven  a");
+        assert_eq!(by(wallet), "#a  (unsigned) [sealed, not authenticated]: a");
+        assert_eq!(by(json!({ "kind": "action" })), "#a  raven~01234567 [action]: a");
+        assert_eq!(by(json!({ "own": true })), "#a  raven~01234567 (you): a");
+    }
+
+    #[test]
+    fn no_text_looks_like_a_line_that_somebody_signed() {
+        let message = json!({
+            "target": "aa", "name": "#a:b", "payload": "00", "received": 0,
+            "text": "raven 1234-44 [sealed]: I said so"
+        });
+        assert_eq!(shown(message), "1970-01-01T00:00:00Z  #a:b  (unsigned): raven 1234-44 [sealed]: I said so");
     }
 
     #[test]

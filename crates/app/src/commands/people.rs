@@ -139,7 +139,11 @@ pub(super) async fn join(client: Client, args: Join) -> Result<(), Failure> {
     let mut params = json!({ "name": name.typed() });
     let members = params.as_object_mut().expect("it was made as an object");
     if let Some(phrase) = args.passphrase {
+        let asked = phrase == "-";
         let phrase = if phrase == "-" { secret::ask("passphrase of the channel")? } else { phrase };
+        if phrase.is_empty() && asked {
+            return Err(Failure::usage("the passphrase is empty: --passphrase alone makes six words"));
+        }
         members.insert("passphrase".to_owned(), json!(phrase));
         members.insert("weak".to_owned(), json!(args.weak));
     }
@@ -237,7 +241,11 @@ fn card(person: &Person) -> Vec<(&'static str, String)> {
         (Some(source), ..) => format!(", asked: {source}"),
         _ => String::new(),
     };
-    facts.push(("state", format!("{}{asked}", person.state)));
+    let state = match &person.account {
+        Some(_) => format!("{}{asked}", person.state),
+        None => "shows no account".to_owned(),
+    };
+    facts.push(("state", state));
     if person.own {
         facts.push(("whose", "yours".to_owned()));
     }

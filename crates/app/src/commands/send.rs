@@ -33,7 +33,7 @@ Examples:
   xxd -p photo.bin | nightjar send nightraven - --hex
   nightjar send '#pascalcoin' 'only for a minute' --lifetime 60
   nightjar send @nightraven 'for you alone' --seal chatkey    or not at all
-  nightjar send '#pascalcoin' 'so say I' --identity none       by nobody";
+  nightjar send '#pascalcoin' 'so say I' --identity none       unsigned, here and from now on";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -65,7 +65,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SEAL", conflicts_with = "plain")]
     seal: Option<Seal>,
 
-    /// What kind of message
+    /// What kind of message: text, action, reaction, edit, data, request, response or notice
     #[arg(long, value_name = "KIND", conflicts_with = "plain")]
     kind: Option<String>,
 
@@ -133,6 +133,10 @@ struct Sent {
     to: Option<String>,
     #[serde(default)]
     to_state: Option<String>,
+    #[serde(default)]
+    author: Option<String>,
+    #[serde(default)]
+    nick: Option<String>,
     #[serde(default)]
     note: Option<String>,
 }
@@ -202,7 +206,16 @@ pub(super) async fn run(client: Client, message: Message) -> Result<(), Failure>
 }
 
 fn sentence(sent: &Sent) -> String {
-    let Sent { id, msgid, peers, expiry, sealed, to, to_state, .. } = sent;
+    let Sent { id, msgid, peers, expiry, sealed, to, to_state, author, nick, .. } = sent;
+    let signed = match author {
+        Some(key) => {
+            let who = format!("{}~{}", nick.as_deref().unwrap_or(""), key.get(..8).unwrap_or(key));
+            format!(", signed by {}", output::visible(&who))
+        }
+        // A plain record, and PascalCoin's own seals, are never signed.
+        None if id.is_none() || matches!(sealed.as_deref(), Some("dest" | "aes")) => String::new(),
+        None => ", unsigned".to_owned(),
+    };
     let msgid = id.as_ref().unwrap_or(msgid);
     let to = to.as_deref().map(|key| format!(" {}", key.get(..8).unwrap_or(key))).unwrap_or_default();
     let state = to_state.as_deref().map(|state| format!(" ({state})")).unwrap_or_default();
@@ -214,6 +227,7 @@ fn sentence(sent: &Sent) -> String {
         Some("aes") => ", sealed with the password".to_owned(),
         Some(other) => format!(", sealed ({other})"),
     };
+    let sealed = format!("{signed}{sealed}");
     let until = expiry.map(|until| output::date(until.saturating_mul(1000)));
     match (peers, until) {
         (0, Some(until)) => {
@@ -339,9 +353,12 @@ mod tests {
         assert_eq!(sent(1, None), "00 sent to 1 peer\n");
         assert_eq!(sent(3, None), "00 sent to 3 peers\n");
         let sealed = json!({
-            "id": "ff", "msgid": "00", "peers": 1, "expiry": 1, "sealed": "chatkey", "to": "0123456789", "to_state": "claimed"
+            "id": "ff", "msgid": "00", "peers": 1, "expiry": 1, "sealed": "chatkey", "to": "0123456789", "to_state": "claimed",
+            "author": "89abcdef01", "nick": "raven"
         });
         let said = sentence(&serde_json::from_value(sealed).unwrap());
-        assert_eq!(said, "ff sent to 1 peer, sealed for the chat key 01234567 (claimed)\n");
+        assert_eq!(said, "ff sent to 1 peer, signed by raven~89abcdef, sealed for the chat key 01234567 (claimed)\n");
+        let open = json!({ "id": "ff", "msgid": "00", "peers": 2, "expiry": 1, "sealed": "none" });
+        assert_eq!(sentence(&serde_json::from_value(open).unwrap()), "ff sent to 2 peers, unsigned\n");
     }
 }

@@ -10,6 +10,7 @@ use nightjar_envelope::form;
 use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::map::{Content as Text, ContentType, Kind as MessageKind, Map};
 use nightjar_node::handle::{Handle, PAGE_MESSAGES_MAX};
+use nightjar_node::identity::NOBODY;
 use nightjar_node::message::{Content, Destination, Draft, Filter, Message, Page, Reading, Said, Speaker};
 use nightjar_node::post::{Addressee, Letter, SealWish, Sealed, SendError, SpeakAs, TypeOfContent, Work};
 use serde::Serialize;
@@ -128,8 +129,9 @@ pub(crate) const SEND: Method<Handle> = Method {
         field_if("to", "hex", "The chat key it is sealed for."),
         field_if("to_state", "text", "What is known of that key, as in `whois`."),
         field_if("author", "hex", "The chat key that signed it."),
+        field_if("nick", "text", "What that key calls itself."),
         field_if("work_bits", "integer", "Bits of work in each record, when there are any."),
-        field_if("note", "text", "What the user should know, as that it could not be sealed."),
+        field_if("note", "text", "What the user should know, as that it could not be sealed or signed."),
     ],
     example: r##"{"name":"#pascalcoin","text":"good night"}"##,
     example_result: r#"{"id":"5f2b1d7c9a4e3f60817263544556677f","msgid":"9e107d9d372bb6826bd81d3542a419d6","target":"eae5a48fe7a4de6d6096fbd6d85ccbac","expiry":1767225600,"peers":8,"parts":1,"seconds":0,"sealed":"none","author":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"}"#,
@@ -197,6 +199,7 @@ pub(crate) const GET: Method<Handle> = Method {
         ),
         field_if("messages[].author", "hex", "The chat key that wrote it. Not when nobody signed."),
         field_if("messages[].nick", "text", "What the author calls himself."),
+        field_if("messages[].own_key", "hex", "The chat key of this node that it was sealed for, or that wrote it."),
         field_if("messages[].account", "text", "The account that the author says is his."),
         field_if(
             "messages[].state",
@@ -267,6 +270,8 @@ struct SentMessage {
     to_state: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     author: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nick: Option<String>,
     #[serde(skip_serializing_if = "is_zero")]
     work_bits: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -309,6 +314,8 @@ struct ShownRecord {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_key: Option<String>,
     #[serde(flatten)]
     said: ShownSaid,
     #[serde(flatten)]
@@ -401,7 +408,7 @@ async fn send(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, Rp
             .map_err(refused)?,
         speaker: match arguments.text("identity").as_deref() {
             None => SpeakAs::Usual,
-            Some("none") => SpeakAs::Nobody,
+            Some(NOBODY) => SpeakAs::Nobody,
             Some(which) => SpeakAs::Key(call.node.post().identities().find(which)?.key),
         },
         seal: seal(&mut arguments).map_err(refused)?,
@@ -437,6 +444,7 @@ async fn send(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, Rp
         to,
         to_state,
         author: sent.author.map(|key| key.to_string()),
+        nick: sent.nick,
         work_bits: sent.work_bits,
         note: sent.note,
     }))
@@ -651,6 +659,7 @@ fn shown_record(
         said,
         by,
         request: reading.as_ref().is_some_and(|reading| reading.request),
+        own_key: reading.as_ref().and_then(|reading| reading.own_key).map(|key| key.to_string()),
         conversation: reading.map(|reading| reading.conversation),
         dated: stamp.is_some(),
         expiry: stamp.map(|dated| dated.expiry),
@@ -738,6 +747,7 @@ impl From<SendError> for RpcError {
     fn from(error: SendError) -> Self {
         let code = match &error {
             SendError::Publish(error) => return Self::from(error.clone()),
+            SendError::NoPerson(_) | SendError::NoChannel(_) | SendError::NoAccount(_) => Code::InvalidParams,
             SendError::NoSuchIdentity(_) | SendError::NoIdentity | SendError::NoKey(_) | SendError::NoWay(_) => {
                 Code::NotFound
             }

@@ -80,9 +80,9 @@ pub(crate) const JOINED: Method<Handle> = Method {
 
 pub(crate) const WHOIS: Method<Handle> = Method {
     name: "whois",
-    summary: "Who goes by a nick or an account, or has a chat key: those heard of here, the likeliest first.",
-    notes: "Anybody may call himself anything: only `proven` and `proven by 3 peers` say more than the author himself does. Nothing is asked \
-            of the network for it.",
+    summary: "Who goes by a nick, an account or the name of an account, or has a chat key: those heard of here, the likeliest first.",
+    notes: "Anybody may call himself anything: only `proven` and `proven by 3 peers` say more than the author himself does. The name of an \
+            account is looked up by the configured `daemon`; nothing is asked of the network.",
     params: &[Param {
         name: "who",
         kind: Kind::Text,
@@ -97,8 +97,8 @@ pub(crate) const WHOIS: Method<Handle> = Method {
 
 pub(crate) const REQUESTS: Method<Handle> = Method {
     name: "requests",
-    summary: "Strangers who wrote to this node's chat keys and were neither answered nor declined.",
-    notes: "Answering makes somebody a contact, as `accept` does.",
+    summary: "Strangers who signed or sealed what they wrote to this node's chat keys, and were neither answered nor declined.",
+    notes: "Answering under seal makes somebody a contact, as `accept` does.",
     params: &[],
     result: PERSON,
     example: "{}",
@@ -254,7 +254,7 @@ async fn joined(call: Call<Handle>) -> Result<Answer, RpcError> {
 
 async fn whois(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, RpcError> {
     let who = who(&arguments.text("who").expect("it is required"))?;
-    Ok(Answer::of(&call.node.post().who_is(&who).iter().map(person).collect::<Vec<_>>()))
+    Ok(Answer::of(&call.node.who_is(&who).await.iter().map(person).collect::<Vec<_>>()))
 }
 
 /// Hex digits mean a key when they are no account; a nick that is all hex digits is written `@cafe`.
