@@ -112,7 +112,7 @@ pub enum JoinError {
     #[error("{0} is no channel: a passphrase is for what begins with #; messages to a person are sealed by themselves")]
     NoChannel(String),
     /// The phrase is easily guessed.
-    #[error("the passphrase is weak: {0}. Leave it out and six words are made, or say that it is to be weak")]
+    #[error("the passphrase is weak: {0}. Leave it out and six words are made; with `weak` it is taken all the same")]
     Weak(Weak),
     /// It cannot be used.
     #[error(transparent)]

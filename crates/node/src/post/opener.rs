@@ -193,7 +193,7 @@ impl PostOpener {
         Some(Reading { conversation, id: Some(id), author, own_key: recipient, said, standing, request })
     }
 
-    /// Cards and proofs say something about their author, and are no messages.
+    /// What a map says of its author, in whatever message. Cards and proofs say nothing else, and are no messages.
     fn is_about_people(
         &self,
         state: &mut State,
@@ -203,13 +203,11 @@ impl PostOpener {
         now: Wall,
         changes: &mut Vec<Change>,
     ) -> bool {
+        if let (Some(author), Some(nick)) = (author, map.nick()) {
+            state.known.card(author, nick, map.time_ms(), now, changes);
+        }
         match map.kind() {
-            Kind::Card => {
-                if let (Some(author), Some(nick)) = (author, map.nick()) {
-                    state.known.card(author, nick, map.time_ms(), now, changes);
-                }
-                true
-            }
+            Kind::Card => true,
             Kind::Proof => {
                 let delegation = map.delegation().and_then(|bytes| Delegation::parse(bytes).ok());
                 let checked = delegation.map(|delegation| {

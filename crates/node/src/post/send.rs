@@ -336,12 +336,14 @@ impl State {
             Some(own) => time_ms(&own.secret.public())?,
             None => now.0,
         };
+        // To a stranger a key alone says nothing.
+        let introduces = own.filter(|_| matches!(choice.how, How::First { .. })).and_then(|own| own.nick.as_deref());
         let draft = MapDraft {
             content: letter.content.clone(),
             content_type: letter.content_type.as_ref().map(TypeOfContent::borrowed),
             reply_to: letter.reply_to,
             correlation: letter.correlation,
-            nick: letter.nick.as_deref(),
+            nick: letter.nick.as_deref().or(introduces),
             delegation: letter.delegation.as_deref(),
             ..MapDraft::new(letter.kind, time_ms)
         };
