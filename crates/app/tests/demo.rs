@@ -58,7 +58,7 @@ fn it_can_be_kept_and_talked_to() {
     let heard = Lines::of(&mut listen);
     let sent = nightjar().args(["--data-dir", dirs[0], "send", "#demo", "is anybody there?"]).output().unwrap();
     assert!(sent.status.success(), "{sent:?}");
-    while !heard.next().ends_with("#demo  is anybody there?") {}
+    while !heard.next().ends_with("#demo  (unsigned): is anybody there?") {}
     signal(&listen, "INT");
     assert!(ends(&mut listen).success());
     signal(&kept, "INT");

@@ -41,13 +41,13 @@ fn a_chat_line_passes_by_command_line() {
     until_listens(&line.last, 2);
 
     let sent = line.first.does(&["send", "#raven", "good \u{1b}[2J night"]);
-    assert!(sent.ends_with("sent to 1 peer\n"), "{sent}");
+    assert!(sent.ends_with("sent to 1 peer, unsigned\n"), "{sent}");
     let shown = lines.next();
     assert!(shown.contains("#Raven") && shown.ends_with(r"good \u{1b}[2J night"), "{shown}");
 
     line.first.does(&["send", "@nightraven", "--hex", "00 ff 10"]);
     let shown = lines.next();
-    assert!(shown.ends_with("nightraven  [3 bytes] 00ff10"), "{shown}");
+    assert!(shown.ends_with("nightraven  (unsigned): [3 bytes] 00ff10"), "{shown}");
 
     signal(&listen, "INT");
     assert!(ends(&mut listen).success());
