@@ -92,13 +92,33 @@ fn one_is_found_by_nick_by_key_and_by_default() {
         assert_eq!(identities.find(which).unwrap_err(), WhichError::Unknown(which.to_owned()));
     }
 
-    let namesake = identities.new_identity(Some("jay"), NOW).unwrap();
-    assert_eq!(identities.find("jay").unwrap_err(), WhichError::Several { typed: "jay".into(), have: 2 });
     identities.revoke(&jay.key.to_string(), NOW).unwrap();
+    assert_eq!(found("jay"), jay.key, "also one that ended");
+    let namesake = identities.new_identity(Some("jay"), NOW).unwrap();
     assert_eq!(found("jay"), namesake.key, "one that ended gives way");
     identities.revoke(&namesake.key.to_string(), NOW).unwrap();
     assert_eq!(identities.find("jay").unwrap_err(), WhichError::Several { typed: "jay".into(), have: 2 });
     assert_eq!(found(&jay.key.to_string()), jay.key);
+}
+
+#[test]
+fn two_that_speak_never_have_one_nick_and_none_is_called_like_a_word_of_the_program() {
+    let dir = TempDir::new().unwrap();
+    let identities = load(&dir);
+    let raven = identities.new_identity(Some("raven"), NOW).unwrap();
+    let crow = identities.new_identity(Some("crow"), NOW).unwrap();
+    let taken =
+        |which: ChangeError| matches!(which, ChangeError::Taken { nick, key } if nick == "raven" && key == raven.key);
+    assert!(taken(identities.new_identity(Some("@Raven"), NOW).unwrap_err()));
+    assert!(taken(identities.set_nick("crow", Some("raven")).unwrap_err()));
+    assert_eq!(identities.set_nick("raven", Some("raven")).unwrap().key, raven.key, "its own");
+    for word in ["default", "none", "None"] {
+        assert!(matches!(identities.new_identity(Some(word), NOW), Err(ChangeError::Reserved(_))), "{word}");
+        assert!(matches!(identities.set_nick("crow", Some(word)), Err(ChangeError::Reserved(_))), "{word}");
+    }
+    identities.revoke("raven", NOW).unwrap();
+    assert_eq!(identities.set_nick("crow", Some("raven")).unwrap().key, crow.key, "one that ended gives way");
+    assert_eq!(identities.list().len(), 2);
 }
 
 #[test]

@@ -146,6 +146,15 @@ async fn an_account_that_was_never_confirmed_is_claimed_and_without_anybody_to_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_proven_is_ended_by_the_same_key() {
+    end_a_proof(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_proof_is_told_also_when_the_chat_key_itself_has_ended() {
+    end_a_proof(true).await;
+}
+
+async fn end_a_proof(of_a_key_that_ends: bool) {
     let (hers, his) = (wallet().await, wallet().await);
     let alice = node(&[], &hers).await;
     let bob = node(&[&alice], &his).await;
@@ -160,6 +169,10 @@ async fn what_was_proven_is_ended_by_the_same_key() {
     let (kept, claim) = alice.handle().prove(end).await.unwrap();
     assert!(claim.issued > first.issued, "also within one second");
     assert_eq!((kept.proofs.len(), claim.until - claim.issued), (1, LIFE_S_MAX));
+    if of_a_key_that_ends {
+        alice.handle().post().identities().revoke("raven", alice.clock.wall()).unwrap();
+        alice.handle().post().refresh_own();
+    }
     // What is told again waits ten minutes in one place.
     alice.clock.step(11 * 60_000);
     bob.clock.step(11 * 60_000);

@@ -255,7 +255,9 @@ async fn what_cannot_be_sealed_is_said_and_what_must_be_is_refused() {
     assert!(sent.note.unwrap().contains("everybody can read it"));
     let sealed = |name: &str, seal| Letter { seal, ..Letter::text(to(name), "x") };
     assert!(matches!(node.try_write(sealed("nobody", SealWish::ChatKey)).await, Err(SendError::NoKey(_))));
-    assert!(matches!(node.try_write(sealed("#a", SealWish::ChatKey)).await, Err(SendError::NoKey(_))));
+    for seal in [SealWish::ChatKey, SealWish::Dest] {
+        assert!(matches!(node.try_write(sealed("#a", seal)).await, Err(SendError::NoPerson(_))));
+    }
     assert!(matches!(node.try_write(sealed("nobody", SealWish::Dest)).await, Err(SendError::NoAccount(_))));
     assert!(matches!(node.try_write(sealed("nobody", SealWish::Channel)).await, Err(SendError::NoChannel(_))));
     let empty = SealWish::Aes(Zeroizing::new(String::new()));
@@ -272,7 +274,10 @@ async fn the_identity_of_a_conversation_is_remembered_over_a_restart() {
     assert_eq!(node.write("#a", "again").await.author, Some(other));
     assert_eq!(node.write("#b", "elsewhere").await.author, Some(one));
     let as_nobody = Letter { speaker: SpeakAs::Nobody, ..Letter::text(to("#b"), "by nobody") };
-    assert_eq!(node.try_write(as_nobody).await.unwrap().author, None);
+    let unsigned = node.try_write(as_nobody).await.unwrap();
+    assert_eq!((unsigned.author, unsigned.note), (None, None), "it was wished");
+    let note = node.write("#b", "again").await.note.unwrap();
+    assert!(note.starts_with("unsigned"), "{note}");
     let temp = node.stop().await;
     let node = TestNode::start_in(temp, &[], |_| {}).await;
     assert_eq!(node.write("#a", "still").await.author, Some(other));
@@ -297,6 +302,34 @@ async fn whom_one_declines_is_not_heard_any_more() {
     };
     tokio::time::timeout(PATIENCE, declined).await.expect("it comes and is dropped");
     assert_eq!(bob.said(1).await.len(), 1);
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_signs_in_clear_to_a_nick_of_ours_asks_and_can_be_accepted_and_whom_one_declined_can_be_written_to() {
+    let (alice, middle, bob) = line().await;
+    alice.listen("bob").await;
+    bob.listen("alice").await;
+    let (hers, his) = (alice.identity("alice").await, bob.identity("bob").await);
+    assert_eq!((alice.knows("bob").await, bob.knows("alice").await), (his, hers));
+    let open = |text: &str| Letter { seal: SealWish::None, ..Letter::text(to("@bob"), text) };
+    let sent = alice.try_write(open("in the open")).await.unwrap();
+    assert_eq!((sent.sealed, sent.author), (Sealed::Open, Some(hers)));
+    let (said, message) = bob.said(1).await.remove(0);
+    let reading = message.reading.unwrap();
+    assert_eq!((said.as_str(), reading.request, reading.author), ("in the open", true, Some(hers)));
+    let post = bob.handle().post();
+    assert_eq!(post.requests().iter().map(|known| known.speaker.key).collect::<Vec<_>>(), [hers]);
+    assert!(post.decide(hers, Relation::Contact).await.unwrap());
+    alice.try_write(open("again")).await.unwrap();
+    assert!(!bob.said(2).await[1].1.reading.clone().unwrap().request, "a contact asks no more");
+    assert!(post.decide(hers, Relation::Declined).await.unwrap());
+    // Who writes to somebody wants to hear the answer.
+    let answer = bob.write("@alice", "no").await;
+    assert_eq!(answer.sealed, Sealed::ChatKey(hers, Standing::Claimed));
+    assert_eq!(alice.said(3).await[2].0, "no");
+    alice.write("@bob", "why?").await;
+    assert_eq!(bob.said(4).await[3].0, "why?");
     drop(middle);
 }
 

@@ -8,7 +8,6 @@ use nightjar_core::record::Target;
 use nightjar_core::time::Wall;
 use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::seal::channel::ChannelKey;
-use nightjar_envelope::seal::pair::PairKey;
 
 /// For so long after its expiry a sealed record may still be told by others, and is listened for.
 pub const WINDOW_S: u32 = 7 * DAY_S;
@@ -44,14 +43,10 @@ pub(super) fn meanings<'a>(
     days: &RangeInclusive<u32>,
     names: impl Iterator<Item = Name>,
     channels: impl Iterator<Item = (&'a String, &'a ChannelKey)>,
-    pairs: impl Iterator<Item = (ChatKey, ChatKey, &'a PairKey)>,
 ) -> BTreeMap<Target, Meant> {
     let mut meanings: BTreeMap<Target, Meant> = names.map(|name| (name.target(), Meant::Name(name))).collect();
     for (name, key) in channels {
         meanings.extend(days.clone().map(|day| (key.target(day), Meant::Channel(name.clone()))));
-    }
-    for (own, other, key) in pairs {
-        meanings.extend(days.clone().map(|day| (key.target_to(&own, day), Meant::Pair { own, other })));
     }
     meanings
 }

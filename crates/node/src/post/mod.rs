@@ -48,6 +48,9 @@ use state::{JoinedName, OwnKey, State};
 /// those heard last.
 pub const LOOKS_MAX: usize = 1_024;
 
+/// People one question is answered with: anybody can make thousands of keys with one nick.
+pub const WHO_IS_MAX: usize = 100;
+
 /// The messages of a node. A clone is the same.
 #[derive(Clone)]
 pub struct Post {
@@ -357,7 +360,7 @@ impl Post {
         let state = self.shared.lock();
         let asking = state.known.pairs().filter(|pair| pair.relation == Relation::Request).map(|pair| pair.other);
         let asking: BTreeSet<ChatKey> = asking.collect();
-        let mut people: Vec<Known> = asking.iter().filter_map(|key| state.known(key)).collect();
+        let mut people = state.people(asking);
         people.sort_by_key(|known| std::cmp::Reverse(known.speaker.heard));
         people
     }
@@ -367,7 +370,7 @@ impl Post {
         let mut changes = Vec::new();
         {
             let mut state = self.shared.lock();
-            let pairs: Vec<Pair> = state.known.pairs().filter(|pair| pair.other == other).copied().collect();
+            let pairs = state.known.pairs_with(&other).to_vec();
             if pairs.is_empty() {
                 return Ok(false);
             }
@@ -377,14 +380,16 @@ impl Post {
             if relation == Relation::Contact {
                 changes.push(Change::Accepted(other));
             }
-            state.refresh(self.shared.clock.wall());
-            self.shared.targets.send_replace(state.targets());
+            if state.refresh_pairs() {
+                self.shared.targets.send_replace(state.targets());
+            }
         }
         self.store.change(changes).await?;
         Ok(true)
     }
 
-    /// Everybody who goes by a nick or an account, or whose key begins with these hex digits. The likeliest first.
+    /// Those who go by a nick or an account, or whose key begins with these hex digits: the likeliest first, and of too many
+    /// the likeliest alone.
     pub fn who_is(&self, who: &Who) -> Vec<Known> {
         let state = self.shared.lock();
         let found: Vec<ChatKey> = match who {
@@ -393,7 +398,7 @@ impl Post {
             Who::Name(Name::Channel(_)) => Vec::new(),
             Who::Key(digits) => state.known.with_key(digits).iter().map(|it| it.key).collect(),
         };
-        found.iter().filter_map(|key| state.known(key)).collect()
+        state.people(found.into_iter().take(WHO_IS_MAX))
     }
 
     /// The conversations behind a name: the name's own, and those with people who go by it.

@@ -36,14 +36,11 @@ impl Opener for PostOpener {
         }
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
-        let pairs_before = state.known.pairs().count();
         for message in came {
             self.open_one(&mut state, message, &mut opened);
         }
         // Who wrote to us listens for the answer where only the two of us know: so do we, at once.
-        if state.known.pairs().count() != pairs_before {
-            let now = shared.clock.now().wall;
-            state.refresh(now);
+        if state.refresh_pairs() {
             shared.targets.send_replace(state.targets());
         }
         opened

@@ -196,11 +196,9 @@ impl Post {
             state.prepare(letter, account_key, time, now, &mut self.shared.chance())?
         };
         if let Some(pair) = prepared.pair {
-            let before = state.known.pair(&pair.own, &pair.other).map(|before| before.relation);
             state.known.set_pair(pair, &mut prepared.changes)?;
             prepared.changes.push(Change::Accepted(pair.other));
-            if before != Some(pair.relation) {
-                state.refresh(now);
+            if state.refresh_pairs() {
                 self.shared.targets.send_replace(state.targets());
             }
         }

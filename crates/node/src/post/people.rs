@@ -1,7 +1,7 @@
 //! Who was heard of, who may speak for an account, who talks with whom: bounded, and changed row by row. Every change that is
 //! made here comes out as a [`Change`] for the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nightjar_core::time::Wall;
 use nightjar_envelope::delegation::{Checked, Delegation};
@@ -23,6 +23,10 @@ pub const PROOFS_PER_KEY_MAX: usize = 8;
 pub const REQUESTS_MAX: usize = 1_024;
 /// Pairs with people we wrote to or accepted. Each is listened for under the targets of nine days.
 pub const CONTACTS_MAX: usize = 4_096;
+/// Pairs with people whom we do not want to hear.
+const DECLINED_MAX: usize = CONTACTS_MAX;
+/// All pairs.
+const PAIRS_MAX: usize = CONTACTS_MAX + REQUESTS_MAX + DECLINED_MAX;
 /// "Last heard" is written down no more often than this.
 const HEARD_MS: u64 = 3_600_000;
 
@@ -31,7 +35,10 @@ const HEARD_MS: u64 = 3_600_000;
 pub(super) struct Known {
     speakers: BTreeMap<ChatKey, Speaker>,
     proofs: BTreeMap<ProofKey, Proof>,
-    pairs: BTreeMap<(ChatKey, ChatKey), Pair>,
+    /// By the other's key: of every record it is asked whether its author is to be heard.
+    pairs: BTreeMap<ChatKey, Vec<Pair>>,
+    /// Pairs that came, went, or stand otherwise since it was last asked: ours and the other's key.
+    changed: BTreeSet<(ChatKey, ChatKey)>,
 }
 
 /// The chat key first: what one key claims stands together.
@@ -46,8 +53,11 @@ impl Known {
     pub(super) fn new(speakers: Vec<Speaker>, proofs: Vec<Proof>, pairs: Vec<Pair>) -> Self {
         let speakers = speakers.into_iter().take(SPEAKERS_MAX).map(|speaker| (speaker.key, speaker)).collect();
         let proofs = proofs.into_iter().take(PROOFS_MAX).map(|proof| (proof_key(&proof), proof)).collect();
-        let pairs = pairs.into_iter().take(CONTACTS_MAX + REQUESTS_MAX).map(|pair| ((pair.own, pair.other), pair));
-        Self { speakers, proofs, pairs: pairs.collect() }
+        let mut known = Self { speakers, proofs, ..Self::default() };
+        for pair in pairs.into_iter().take(PAIRS_MAX) {
+            known.pairs.entry(pair.other).or_default().push(pair);
+        }
+        known
     }
 
     pub(super) fn speaker(&self, key: &ChatKey) -> Option<&Speaker> {
@@ -58,7 +68,7 @@ impl Known {
     pub(super) fn called(&self, nick: &str) -> Vec<&Speaker> {
         let mut found: Vec<_> =
             self.speakers.values().filter(|speaker| speaker.nick.as_deref() == Some(nick)).collect();
-        found.sort_by_key(|speaker| (!self.is_contact(&speaker.key), std::cmp::Reverse(speaker.heard)));
+        found.sort_by_cached_key(|speaker| (!self.is_contact(&speaker.key), std::cmp::Reverse(speaker.heard)));
         found
     }
 
@@ -74,20 +84,30 @@ impl Known {
         self.speakers.values().filter(|speaker| speaker.key.to_string().starts_with(digits)).collect()
     }
 
+    /// How we stand with somebody, by each of our keys that is concerned.
+    pub(super) fn pairs_with(&self, other: &ChatKey) -> &[Pair] {
+        self.pairs.get(other).map_or(&[], Vec::as_slice)
+    }
+
     pub(super) fn is_contact(&self, other: &ChatKey) -> bool {
-        self.pairs.values().any(|pair| pair.other == *other && pair.relation == Relation::Contact)
+        self.pairs_with(other).iter().any(|pair| pair.relation == Relation::Contact)
     }
 
     pub(super) fn is_declined(&self, other: &ChatKey) -> bool {
-        self.pairs.values().any(|pair| pair.other == *other && pair.relation == Relation::Declined)
+        self.pairs_with(other).iter().any(|pair| pair.relation == Relation::Declined)
     }
 
     pub(super) fn pairs(&self) -> impl Iterator<Item = &Pair> {
-        self.pairs.values()
+        self.pairs.values().flatten()
     }
 
     pub(super) fn pair(&self, own: &ChatKey, other: &ChatKey) -> Option<&Pair> {
-        self.pairs.get(&(*own, *other))
+        self.pairs_with(other).iter().find(|pair| pair.own == *own)
+    }
+
+    /// Pairs of our keys and others' that came, went, or stand otherwise since the last call.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<(ChatKey, ChatKey)> {
+        std::mem::take(&mut self.changed)
     }
 
     /// Something signed by this key came.
@@ -218,35 +238,45 @@ impl Known {
 
     /// Changes a pair, or makes it.
     pub(super) fn set_pair(&mut self, pair: Pair, changes: &mut Vec<Change>) -> Result<(), TooManyContacts> {
-        let is_new = !self.pairs.contains_key(&(pair.own, pair.other));
-        let is_new = is_new || self.pair(&pair.own, &pair.other).is_some_and(|old| old.relation != pair.relation);
-        let alike = self.pairs.values().filter(|other| other.relation == pair.relation).count();
-        match pair.relation {
-            Relation::Contact if is_new && alike >= CONTACTS_MAX => return Err(TooManyContacts),
-            Relation::Request if is_new && alike >= REQUESTS_MAX => self.forget_silent(Relation::Request, changes),
-            // A list of those not wanted has a bound as well.
-            Relation::Declined if is_new && alike >= CONTACTS_MAX => self.forget_silent(Relation::Declined, changes),
-            _ => {}
+        let is_new = self.pair(&pair.own, &pair.other).is_none_or(|old| old.relation != pair.relation);
+        if is_new {
+            let alike = self.pairs().filter(|other| other.relation == pair.relation).count();
+            match pair.relation {
+                Relation::Contact if alike >= CONTACTS_MAX => return Err(TooManyContacts),
+                Relation::Request if alike >= REQUESTS_MAX => self.forget_silent(Relation::Request, changes),
+                // A list of those not wanted has a bound as well.
+                Relation::Declined if alike >= DECLINED_MAX => self.forget_silent(Relation::Declined, changes),
+                _ => {}
+            }
+            self.changed.insert((pair.own, pair.other));
         }
         changes.push(Change::Pair(pair));
-        self.pairs.insert((pair.own, pair.other), pair);
+        let with = self.pairs.entry(pair.other).or_default();
+        with.retain(|other| other.own != pair.own);
+        with.push(pair);
         Ok(())
     }
 
     fn forget_silent(&mut self, relation: Relation, changes: &mut Vec<Change>) {
-        let of_kind = self.pairs.values().filter(|pair| pair.relation == relation);
-        if let Some(pair) = of_kind.min_by_key(|pair| pair.heard.max(pair.answered)).copied() {
-            self.pairs.remove(&(pair.own, pair.other));
-            changes.push(Change::NoPair(pair.own, pair.other));
+        let of_kind = self.pairs().filter(|pair| pair.relation == relation);
+        let Some(Pair { own, other, .. }) = of_kind.min_by_key(|pair| pair.heard.max(pair.answered)).copied() else {
+            return;
+        };
+        if let Some(with) = self.pairs.get_mut(&other) {
+            with.retain(|pair| pair.own != own);
+            if with.is_empty() {
+                self.pairs.remove(&other);
+            }
         }
+        self.changed.insert((own, other));
+        changes.push(Change::NoPair(own, other));
     }
 
     fn make_room_for_speaker(&mut self, changes: &mut Vec<Change>) {
         if self.speakers.len() < SPEAKERS_MAX {
             return;
         }
-        let contacts: Vec<ChatKey> = self.pairs.values().map(|pair| pair.other).collect();
-        let strangers = self.speakers.values().filter(|speaker| !contacts.contains(&speaker.key));
+        let strangers = self.speakers.values().filter(|speaker| self.pairs_with(&speaker.key).is_empty());
         let mut silent: Vec<_> = strangers.map(|speaker| (speaker.heard, speaker.key)).collect();
         silent.sort_unstable();
         for (_, key) in silent.into_iter().take(SPEAKERS_DROPPED) {

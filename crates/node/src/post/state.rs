@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::Known;
 use super::meaning::{Meant, days, meanings};
 use super::people;
-use crate::identity::lookalike::looks_like;
+use crate::identity::lookalike::skeleton;
 use crate::store::{Joined, People, Relation};
 
 /// Names that are read with a secret, at one time. Each is listened for under the targets of nine days.
@@ -93,34 +93,56 @@ impl State {
     pub(super) fn set_own(&mut self, own: Vec<OwnKey>, now: Wall) {
         self.secrets = own.iter().map(|own| own.secret.clone()).collect();
         self.own = own;
+        self.pair_keys.retain(|(of, _), _| self.own.iter().any(|own| own.secret.public() == *of));
         self.refresh(now);
     }
 
     /// Computes anew which targets mean something.
     pub(super) fn refresh(&mut self, now: Wall) {
-        let own: BTreeMap<ChatKey, &ChatSecret> =
-            self.own.iter().map(|own| (own.secret.public(), &own.secret)).collect();
-        let pairs = self.known.pairs().filter(|pair| own.contains_key(&pair.own));
-        let wanted: BTreeSet<(ChatKey, ChatKey)> = pairs.map(|pair| (pair.own, pair.other)).collect();
-        self.pair_keys.retain(|pair, _| wanted.contains(pair));
-        for pair in wanted {
-            let Some(secret) = own.get(&pair.0) else { continue };
-            if !self.pair_keys.contains_key(&pair)
-                // A key that has no such secret was refused when it was met.
-                && let Ok(key) = PairKey::between(self.network, secret, &pair.1)
-            {
-                self.pair_keys.insert(pair, key);
-            }
-        }
         self.days = days(now);
         let channels = self.joined.iter().filter_map(|(name, joined)| Some((name, joined.channel.as_ref()?)));
+        self.meanings = meanings(&self.days, self.own.iter().flat_map(OwnKey::names), channels);
+        let pairs: BTreeSet<(ChatKey, ChatKey)> = self.known.pairs().map(|pair| (pair.own, pair.other)).collect();
+        self.pair_keys.retain(|pair, _| pairs.contains(pair));
+        self.known.take_changed();
+        for (own, other) in pairs {
+            self.hear_pair(own, other);
+        }
+    }
+
+    /// The same for pairs that changed since, whose number strangers have a say in. Says whether there were any.
+    pub(super) fn refresh_pairs(&mut self) -> bool {
+        let changed = self.known.take_changed();
+        for (own, other) in &changed {
+            if let Some(key) = self.pair_keys.get(&(*own, *other)) {
+                for day in self.days.clone() {
+                    self.meanings.remove(&key.target_to(own, day));
+                }
+            }
+            if self.known.pair(own, other).is_none() {
+                self.pair_keys.remove(&(*own, *other));
+            }
+            self.hear_pair(*own, *other);
+        }
+        !changed.is_empty()
+    }
+
+    /// Listens where the two of them talk, if this key is ours and open, and the other is to be heard.
+    fn hear_pair(&mut self, own: ChatKey, other: ChatKey) {
+        let Some(relation) = self.known.pair(&own, &other).map(|pair| pair.relation) else { return };
+        if !self.pair_keys.contains_key(&(own, other)) {
+            let Some(secret) = self.own_key(&own).map(|own| &own.secret) else { return };
+            // A key that has no such secret was refused when it was met.
+            let Ok(key) = PairKey::between(self.network, secret, &other) else { return };
+            self.pair_keys.insert((own, other), key);
+        }
         // One who is not to be heard can still be written to.
-        let is_heard = |own: &ChatKey, other: &ChatKey| {
-            self.known.pair(own, other).is_some_and(|pair| pair.relation != Relation::Declined)
-        };
-        let pairs = self.pair_keys.iter().filter(|((own, other), _)| is_heard(own, other));
-        let pairs = pairs.map(|((own, other), key)| (*own, *other, key));
-        self.meanings = meanings(&self.days, self.own.iter().flat_map(OwnKey::names), channels, pairs);
+        if relation != Relation::Declined
+            && let Some(key) = self.pair_keys.get(&(own, other))
+        {
+            let targets = self.days.clone().map(|day| (key.target_to(&own, day), Meant::Pair { own, other }));
+            self.meanings.extend(targets);
+        }
     }
 
     /// Whether another day has begun since the targets were computed.
@@ -163,23 +185,39 @@ impl State {
         self.speaks.insert(conversation.to_owned(), key);
     }
 
-    /// All that is known of somebody.
-    pub(super) fn known(&self, key: &ChatKey) -> Option<Known> {
+    /// All that is known of these people.
+    pub(super) fn people(&self, keys: impl IntoIterator<Item = ChatKey>) -> Vec<Known> {
+        let familiar = self.familiar();
+        keys.into_iter().filter_map(|key| self.known(&key, &familiar)).collect()
+    }
+
+    fn known(&self, key: &ChatKey, familiar: &Familiar<'_>) -> Option<Known> {
         let speaker = self.known.speaker(key)?.clone();
         let own = self.own_key(key).is_some();
-        let relation = self.known.pairs().find(|pair| pair.other == *key).map(|pair| pair.relation);
-        let looks_like = speaker.nick.as_deref().filter(|_| !own).and_then(|nick| self.looks_like(key, nick));
+        let relation = self.known.pairs_with(key).first().map(|pair| pair.relation);
+        let looks_like = speaker.nick.as_deref().filter(|_| !own).and_then(|nick| {
+            let alike = familiar.get(&skeleton(nick))?.iter().find(|(of, _)| of != key);
+            alike.map(|(_, nick)| (*nick).to_owned())
+        });
         Some(Known { speaker, own, relation, looks_like })
     }
 
-    /// A nick of ours, or of a contact, that somebody else's looks like or is.
-    fn looks_like(&self, key: &ChatKey, nick: &str) -> Option<String> {
-        let own = self.own.iter().filter_map(|own| own.nick.as_deref());
-        let contacts = self.known.pairs().filter(|pair| pair.relation == Relation::Contact && pair.other != *key);
-        let contacts = contacts.filter_map(|pair| self.known.speaker(&pair.other)?.nick.as_deref());
-        looks_like(nick, own.chain(contacts)).map(str::to_owned)
+    /// The nicks that are ours or a contact's.
+    fn familiar(&self) -> Familiar<'_> {
+        let own = self.own.iter().filter_map(|own| Some((own.secret.public(), own.nick.as_deref()?)));
+        let contacts = self.known.pairs().filter(|pair| pair.relation == Relation::Contact);
+        let contacts =
+            contacts.filter_map(|pair| Some((pair.other, self.known.speaker(&pair.other)?.nick.as_deref()?)));
+        let mut familiar = Familiar::new();
+        for (key, nick) in own.chain(contacts) {
+            familiar.entry(skeleton(nick)).or_default().push((key, nick));
+        }
+        familiar
     }
 }
+
+/// Nicks by what they look like, and whose they are.
+type Familiar<'s> = BTreeMap<String, Vec<(ChatKey, &'s str)>>;
 
 #[cfg(test)]
 mod tests {
@@ -224,5 +262,65 @@ mod tests {
             state.remember(&format!("#{number}"), None);
         }
         assert_eq!(state.speaks.len(), SPEAKS_MAX);
+    }
+
+    #[test]
+    fn when_one_request_takes_the_place_of_another_it_is_listened_for_and_the_other_is_not() {
+        let now = Wall(20_000 * DAY_MS + DAY_MS / 2);
+        let mut state = State::new(Network::Main, People::default(), now);
+        let own = secret(1);
+        let ours = own.public();
+        state.set_own(vec![OwnKey { secret: own, ended: false, default: true, nick: None, accounts: Vec::new() }], now);
+        let stranger = |number: usize| {
+            let mut seed = Zeroizing::new([9; 32]);
+            seed[..8].copy_from_slice(&number.to_le_bytes());
+            ChatSecret::from_seed(&seed)
+        };
+        let asks = |state: &mut State, number: usize| {
+            let (relation, heard) = (Relation::Request, u32::try_from(number).unwrap());
+            let other = stranger(number).public();
+            let pair = Pair { own: ours, other, relation, wrote: 0, answered: 0, heard };
+            state.known.set_pair(pair, &mut Vec::new()).unwrap();
+        };
+        let heard = |state: &State, number: usize| {
+            let key = PairKey::between(Network::Main, &stranger(number), &ours).unwrap();
+            state.meant(key.target_to(&ours, 20_000)).is_some()
+        };
+        (0..people::REQUESTS_MAX).for_each(|number| asks(&mut state, number));
+        assert!(state.refresh_pairs());
+        assert!(heard(&state, 0) && heard(&state, people::REQUESTS_MAX - 1));
+        asks(&mut state, people::REQUESTS_MAX);
+        assert!(state.refresh_pairs());
+        assert!(heard(&state, people::REQUESTS_MAX) && !heard(&state, 0) && heard(&state, 1));
+        assert!(!state.refresh_pairs(), "nothing changed");
+        let targets = state.targets();
+        state.refresh(now);
+        assert_eq!(state.targets(), targets);
+    }
+
+    #[test]
+    fn who_looks_like_a_contact_or_oneself_is_told() {
+        let now = Wall(20_000 * DAY_MS);
+        let mut state = State::new(Network::Main, People::default(), now);
+        let own =
+            OwnKey { secret: secret(1), ended: false, default: true, nick: Some("sam".into()), accounts: Vec::new() };
+        state.set_own(vec![own], now);
+        let mut changes = Vec::new();
+        for (number, nick) in [(2, "nightraven"), (3, "n1ght_raven"), (4, "sarn"), (5, "zoe")] {
+            state.known.card(secret(number).public(), nick, 1, now, &mut changes);
+        }
+        let friend = secret(2).public();
+        let pair = Pair {
+            own: secret(1).public(),
+            other: friend,
+            relation: Relation::Contact,
+            wrote: 0,
+            answered: 0,
+            heard: 0,
+        };
+        state.known.set_pair(pair, &mut changes).unwrap();
+        let people = state.people((2..=5).map(|number| secret(number).public()));
+        let alike: Vec<_> = people.iter().map(|known| known.looks_like.as_deref()).collect();
+        assert_eq!(alike, [None, Some("nightraven"), Some("sam"), None]);
     }
 }
