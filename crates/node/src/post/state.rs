@@ -273,7 +273,7 @@ mod tests {
         state.set_own(vec![OwnKey { secret: own, ended: false, default: true, nick: None, accounts: Vec::new() }], now);
         let stranger = |number: usize| {
             let mut seed = Zeroizing::new([9; 32]);
-            seed[..8].copy_from_slice(&number.to_le_bytes());
+            seed.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of)| *byte = of);
             ChatSecret::from_seed(&seed)
         };
         let asks = |state: &mut State, number: usize| {
