@@ -13,6 +13,8 @@ use crate::secret;
 const JOIN_HELP: &str = "\
 With --passphrase alone six words are made, which you give to the others on another way. What follows
 --passphrase= is seen by other users of this machine while the command runs: `--passphrase=-` asks for it.
+What was joined is read again after a restart without being asked for: the node keeps it in the clear in nightjar.db,
+of a passphrase the key made of it, of a --password the password itself. So that file and its copies are secrets.
 
 Examples:
   nightjar join '#den' --passphrase            make six words
