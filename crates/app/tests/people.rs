@@ -193,7 +193,7 @@ fn a_sealed_first_contact_is_a_request_and_its_answer_comes_on_a_target_of_the_t
     assert!(first.contains(&format!("sealed for the chat key {}", &his[..8])), "{first}");
     let line = lines.next();
     assert!(
-        said(&line).starts_with("alice~") && said(&line).ends_with(" [sealed] [request]: are you there?"),
+        said(&line).starts_with("alice~") && said(&line).ends_with(" [sealed] [stranger]: are you there?"),
         "{line}"
     );
     let requests = bob.http_call("requests", &json!({}));

@@ -109,6 +109,13 @@ pub enum ProveError {
     Random(#[from] getrandom::Error),
 }
 
+impl Proof {
+    /// Whether it ends what was shown for the account.
+    pub fn is_end(&self) -> bool {
+        Delegation::parse(&self.bytes).is_ok_and(|delegation| delegation.is_end())
+    }
+}
+
 impl Handle {
     /// Makes a proof, keeps it with the identity, and tells it where the identity speaks. Gives what was signed.
     pub async fn prove(&self, wish: ProveWish) -> Result<(Identity, Claim), ProveError> {

@@ -304,10 +304,13 @@ async fn prove(client: &Client, params: Map<String, Value>, json: bool) -> Resul
     let proven: Proven = super::understood("prove", result)?;
     let key = proven.key.get(..8).unwrap_or(&proven.key);
     let line = if proven.revoked {
-        format!("{key} does not speak for {} any more; it is told where it speaks", proven.account)
+        format!("{key} does not speak for {} any more; others are told within ten minutes", proven.account)
     } else {
         let until = output::date(proven.until.saturating_mul(1000));
-        format!("{key} speaks for {} until {until}; it is told where it speaks", proven.account)
+        format!(
+            "{key} speaks for {} until {until}; others are told where it speaks, within ten minutes",
+            proven.account
+        )
     };
     Ok(output::print(&format!("{}\n", output::visible(&line)))?)
 }

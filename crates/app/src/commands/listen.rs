@@ -355,7 +355,7 @@ fn marks(message: &Message) -> String {
         Some("dest" | "aes") => Some("sealed, not authenticated"),
         _ => None,
     };
-    let request = message.request.then_some("request");
+    let request = message.request.then_some("stranger");
     let unreadable = message.unreadable.as_ref().map(|_| "unreadable");
     let marks = [sealed, request, unreadable, kind].into_iter().flatten();
     marks.map(|mark| format!("[{mark}]")).collect::<Vec<_>>().join(" ")
@@ -406,7 +406,7 @@ mod tests {
         let sold = json!({ "state": "proven", "account": "1234-44", "state_now": "lapsed" });
         assert_eq!(by(sold), "#a  raven~01234567 (1234-44 proven, now lapsed): a");
         let direct = json!({ "name": null, "conversation": "@0123456789", "sealed": "chatkey", "request": true });
-        assert_eq!(by(direct), "@01234567  raven~01234567 [sealed] [request]: a");
+        assert_eq!(by(direct), "@01234567  raven~01234567 [sealed] [stranger]: a");
         let wallet = json!({ "author": null, "sealed": "dest", "kind": "text" });
         assert_eq!(by(wallet), "#a  (unsigned) [sealed, not authenticated]: a");
         assert_eq!(by(json!({ "kind": "action" })), "#a  raven~01234567 [action]: a");

@@ -57,8 +57,9 @@ pub(super) struct Part {
 }
 
 const WHOIS_HELP: &str = "\
-WHO is a nick (nightraven), an account (1234-44) or the first digits (four or more) of a chat key.
-Anybody may call himself anything: only `proven` says more than the author himself does.";
+WHO is a nick (nightraven), an account (1234-44), the first digits (four or more) of a chat key, or nick and digits
+as `listen` shows them (nightraven~8a88e3dd). Anybody may call himself anything: only `proven` and `proven by 3 peers` say more than
+the author himself does.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = WHOIS_HELP)]
@@ -86,13 +87,13 @@ pub(super) struct Requests {
 enum Decision {
     /// Make somebody a contact
     Accept {
-        /// His chat key
+        /// His chat key, its first digits, or nick and digits as `listen` shows them
         #[arg(value_name = "KEY")]
         key: String,
     },
     /// Hear somebody no more
     Decline {
-        /// His chat key
+        /// His chat key, its first digits, or nick and digits as `listen` shows them
         #[arg(value_name = "KEY")]
         key: String,
     },
@@ -213,6 +214,7 @@ pub(super) async fn requests(client: Client, args: Requests) -> Result<(), Failu
         Some(Decision::Accept { key }) => ("accept", key),
         Some(Decision::Decline { key }) => ("decline", key),
     };
+    let key = key_of(&client, key).await?;
     let result: Value = client.call(method, json!({ "key": key })).await?;
     if args.json {
         return Ok(output::print(&output::json(&result))?);
@@ -224,6 +226,22 @@ pub(super) async fn requests(client: Client, args: Requests) -> Result<(), Failu
         (true, _) => "not heard any more, until `requests accept`",
     };
     Ok(output::print(&format!("{line}\n"))?)
+}
+
+/// The one chat key that is meant by its first digits, or by nick and digits as `listen` shows them.
+pub(super) async fn key_of(client: &Client, who: &str) -> Result<String, Failure> {
+    if who.len() == 64 {
+        return Ok(who.to_owned());
+    }
+    let people: Vec<Person> = super::understood("whois", client.call("whois", json!({ "who": who })).await?)?;
+    let who = output::visible(who);
+    match people.as_slice() {
+        [one] => Ok(one.key.clone()),
+        [] => {
+            Err(Failure::usage(format!("nobody of the key {who} was heard of here: `requests` and `whois` show keys")))
+        }
+        several => Err(Failure::usage(format!("{} keys begin like {who}: give more of its digits", several.len()))),
+    }
 }
 
 /// One block of facts for each, with a blank line between.

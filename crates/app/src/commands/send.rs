@@ -111,8 +111,27 @@ fn lifetime_help() -> String {
 /// A message that fits.
 #[derive(Debug)]
 pub(super) struct Message {
+    to: To,
     params: Map<String, Value>,
     json: bool,
+}
+
+/// For whom it is.
+#[derive(Debug, PartialEq, Eq)]
+enum To {
+    Name(TypedName),
+    /// A person by the chat key, or as `listen` shows one.
+    Person(String),
+}
+
+impl To {
+    fn of(typed: &str) -> Result<Self, Failure> {
+        let is_key = typed.len() == 64 && typed.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if is_key || typed.contains('~') {
+            return Ok(Self::Person(typed.to_owned()));
+        }
+        typed.parse().map(Self::Name).map_err(Failure::usage)
+    }
 }
 
 /// What the node says of a message it sent.
@@ -138,17 +157,17 @@ struct Sent {
     #[serde(default)]
     nick: Option<String>,
     #[serde(default)]
+    work_bits: u64,
+    #[serde(default)]
     note: Option<String>,
 }
 
 impl Args {
     /// The message, if it is one that can be sent. Reads stdin if it stands there.
     pub(super) fn message(self) -> Result<Message, Failure> {
-        let name: TypedName = self.name.parse().map_err(Failure::usage)?;
+        let to = To::of(&self.name)?;
         let text = if self.text == "-" { read_stdin(io::stdin().lock())? } else { self.text };
         let mut params = Map::new();
-        // What was typed without the `@`, which a nick is that begins like one.
-        params.insert("name".to_owned(), json!(name.typed()));
         let bytes = if self.hex {
             let digits: String = text.split_whitespace().collect();
             let bytes = bytes_of_hex(&digits)?;
@@ -181,11 +200,17 @@ impl Args {
         if let Some(lifetime) = self.lifetime {
             params.insert("lifetime_s".to_owned(), json!(lifetime));
         }
-        Ok(Message { params, json: self.json })
+        Ok(Message { to, params, json: self.json })
     }
 }
 
-pub(super) async fn run(client: Client, message: Message) -> Result<(), Failure> {
+pub(super) async fn run(client: Client, mut message: Message) -> Result<(), Failure> {
+    let (member, to) = match &message.to {
+        // What was typed without the `@`, which a nick is that begins like one.
+        To::Name(name) => ("name", name.typed().to_owned()),
+        To::Person(who) => ("key", super::people::key_of(&client, who).await?),
+    };
+    message.params.insert(member.to_owned(), json!(to));
     let result = client.call("sendmessage", Value::Object(message.params)).await?;
     if message.json {
         return Ok(output::print(&output::json(&result))?);
@@ -193,11 +218,11 @@ pub(super) async fn run(client: Client, message: Message) -> Result<(), Failure>
     let sent: Sent = super::understood("sendmessage", result)?;
     output::print(&sentence(&sent))?;
     if sent.parts > PARTS_QUIET {
-        output::note(&format!(
-            "nightjar: it goes out in {} parts, which takes {} from now on; the node must run as long",
-            sent.parts,
-            output::duration(sent.seconds.max(1))
-        ));
+        let how_long = match sent.work_bits {
+            0 => format!("which takes {} from now on", output::duration(sent.seconds.max(1))),
+            _ => "each when the work for it is done".to_owned(),
+        };
+        output::note(&format!("nightjar: it goes out in {} parts, {how_long}; the node must run as long", sent.parts));
     }
     if let Some(note) = &sent.note {
         output::note(&format!("nightjar: {}", output::visible(note)));

@@ -153,7 +153,7 @@ pub enum DaemonError {
     },
     /// Its wallet is locked.
     #[error(
-        "the wallet of the PascalCoin daemon at {address} is locked: unlock it there, or give its password for this one call"
+        "the wallet of the PascalCoin daemon at {address} is locked: unlock it there, or give its password for this one call (`--unlock`, `wallet_pwd`)"
     )]
     Locked {
         /// Where it is.

@@ -10,7 +10,7 @@
 
 use std::collections::HashSet;
 
-use nightjar_core::name::{NICK_BYTES_MAX, NameError, TypedName};
+use nightjar_core::name::{NICK_BYTES_MAX, Name, NameError, TypedName};
 use nightjar_core::time::Wall;
 use nightjar_envelope::key::{ChatKey, ChatSecret};
 use sha2::{Digest as _, Sha256};
@@ -75,6 +75,12 @@ impl Identity {
     /// Whether it no longer speaks.
     pub const fn ended(&self) -> bool {
         self.revoked.is_some() || self.replaced.is_some()
+    }
+
+    /// The names under which others write to it.
+    pub fn names(&self) -> impl Iterator<Item = Name> + use<'_> {
+        let nick = self.nick.iter().map(|nick| Name::Nick(nick.clone()));
+        nick.chain(self.proofs.iter().map(|proof| Name::Account(proof.account)))
     }
 }
 

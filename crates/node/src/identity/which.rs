@@ -20,7 +20,7 @@ pub enum WhichError {
     NoDefault,
     /// Nothing of that name.
     #[error(
-        "no identity is called {0:?}: name one by its nick, by at least {KEY_DIGITS_MIN} digits of its key, or say {DEFAULT:?}"
+        "no identity is called {0:?}: name one by its nick, by at least {KEY_DIGITS_MIN} digits of its key, or say {DEFAULT:?}; {NOBODY:?} sends unsigned"
     )]
     Unknown(String),
     /// Several are called so.

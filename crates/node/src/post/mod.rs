@@ -187,7 +187,7 @@ impl Post {
         let post = Self { shared, identities, store, work };
         if post.identities.locked() {
             tracing::warn!(
-                "the chat keys are locked: nothing is signed, and nothing sealed for them is read, until `identity unlock`"
+                "the chat keys are locked until `identity unlock`: nothing is signed, and what comes sealed for them meanwhile is lost"
             );
         }
         post.refresh_own();
@@ -241,19 +241,21 @@ impl Post {
 
     /// Takes over what changed of the identities.
     pub fn refresh_own(&self) {
+        let (all, locked) = (self.identities.list(), self.identities.locked());
+        let names = all.iter().flat_map(|identity| identity.names().map(|name| (name, identity.key)));
+        let names: Vec<_> = names.collect();
         let secrets = self.identities.opening_secrets().unwrap_or_default();
-        let own = self.identities.list().into_iter().zip(secrets).map(|(identity, secret)| OwnKey {
+        let own = all.into_iter().zip(secrets).map(|(identity, secret)| OwnKey {
             secret,
             ended: identity.ended(),
             default: identity.default,
             nick: identity.nick,
-            accounts: identity.proofs.iter().map(|proof| proof.account).collect(),
         });
         let now = self.shared.clock.wall();
         let mut changes = Vec::new();
         {
             let mut state = self.shared.lock();
-            state.set_own(own.collect(), now);
+            state.set_own(own.collect(), names, locked, now);
             let named: Vec<_> =
                 state.own.iter().map(|own| (own.secret.public(), own.nick.clone().unwrap_or_default())).collect();
             for (key, nick) in named {

@@ -73,7 +73,7 @@ impl PostOpener {
                 let id = is_raw.then(|| MessageId::of_raw(state.network, record));
                 let request = self.is_request(state, meant.as_ref(), None);
                 Some(Reading {
-                    conversation: conversation(&message, record),
+                    conversation: conversation(&message, record, meant.as_ref()),
                     id,
                     author: None,
                     own_key: None,
@@ -124,7 +124,7 @@ impl PostOpener {
         match open::open(&place, body, &meaning) {
             open::Opened::Message(opened) => self.message(state, record, message, meant, opened, changes),
             open::Opened::Unreadable(why) => Some(Reading {
-                conversation: conversation(message, record),
+                conversation: conversation(message, record, meant.as_ref()),
                 id: None,
                 author: None,
                 own_key: None,
@@ -177,7 +177,7 @@ impl PostOpener {
                 if let (true, Some(author), Some(Meant::Name(name))) = (request, author, &meant) {
                     self.asked(state, name, author, changes);
                 }
-                (conversation(message, record), request)
+                (conversation(message, record, meant.as_ref()), request)
             }
         };
         let standing = author.map_or(Standing::Anonymous, |author| {
@@ -255,7 +255,7 @@ impl PostOpener {
     /// A stranger wrote to a name of ours in clear, and signed it: he can be accepted, or declined. He does not listen where only
     /// the two of us know, so he does not count as heard there.
     fn asked(&self, state: &mut State, name: &Name, other: ChatKey, changes: &mut Vec<Change>) {
-        let own = state.own.iter().find(|own| own.names().any(|of_own| of_own == *name)).map(|own| own.secret.public());
+        let own = state.names.iter().find(|(of_own, _)| of_own == name).map(|(_, key)| *key);
         let Some(own) = own.filter(|own| state.known.pair(own, &other).is_none()) else { return };
         let pair = Pair { own, other, relation: Relation::Request, wrote: 0, answered: 0, heard: 0 };
         // Of requests there is always room for one more: the one silent longest goes.
@@ -289,7 +289,10 @@ fn folded(typed: &str) -> Option<String> {
     typed.parse::<TypedName>().ok().map(|name| name.name().text())
 }
 
-/// Where a message belongs that is not under seal: to the name that is listened to, else to its target.
-fn conversation(message: &NewMessage, record: &Record) -> String {
-    message.name.as_deref().and_then(folded).unwrap_or_else(|| record.target().to_string())
+/// Where a message belongs that is not under seal: to the name that is ours or listened to, else to its target.
+fn conversation(message: &NewMessage, record: &Record, meant: Option<&Meant>) -> String {
+    match meant {
+        Some(Meant::Name(name)) => name.text(),
+        _ => message.name.as_deref().and_then(folded).unwrap_or_else(|| record.target().to_string()),
+    }
 }

@@ -218,6 +218,17 @@ pub enum SendError {
     /// A seal that needs one.
     #[error("this needs a chat key of yours: `identity new` makes one")]
     NoIdentity,
+    /// They wait for their passphrase.
+    #[error(
+        "the chat keys are locked: `identity unlock` opens them; without them it goes out only if nobody is to sign or seal it"
+    )]
+    Locked,
+    /// Somebody spoke here who can't any more.
+    #[error("in this conversation {} spoke, which can't any more: say which identity speaks from now on", .0.short())]
+    SpokeBefore(ChatKey),
+    /// These kinds say something of another message.
+    #[error("a {0} is about another message: say which one it answers")]
+    NoReply(&'static str),
     /// The channel has no passphrase here.
     #[error("{0} was not joined with a passphrase: `join` it first, or send in the open")]
     NotJoined(String),
@@ -326,6 +337,11 @@ impl State {
             return Err(PublishError::Lifetime(lifetime_s).into());
         }
         let expiry = now.unix_s().saturating_add(lifetime_s);
+        match letter.kind {
+            Kind::Reaction if letter.reply_to.is_none() => return Err(SendError::NoReply("reaction")),
+            Kind::Edit if letter.reply_to.is_none() => return Err(SendError::NoReply("edit")),
+            _ => {}
+        }
         let choice = self.choose(letter, account_key, now)?;
         if let Some(body) = as_it_is(letter, &choice) {
             return self.prepare_raw(letter, choice, body, expiry, now, chance);
@@ -454,27 +470,20 @@ struct Wrapped {
 impl State {
     fn choose(&self, letter: &Letter, account_key: Option<AccountKey>, now: Wall) -> Result<Choice, SendError> {
         let usual = |conversation: &str| match letter.speaker {
-            SpeakAs::Key(key) => Some(key),
-            SpeakAs::Once(key) => key,
-            SpeakAs::Nobody => None,
-            SpeakAs::Usual => {
-                let remembered = self.speaks.get(conversation).copied();
-                // A key that was revoked, or is locked, is not the usual one any more.
-                remembered.flatten().filter(|key| self.speaking_key(key).is_some()).or(match remembered {
-                    Some(None) => None,
-                    _ => self.default_key(),
-                })
-            }
+            SpeakAs::Key(key) => Ok(Some(key)),
+            SpeakAs::Once(key) => Ok(key),
+            SpeakAs::Nobody => Ok(None),
+            SpeakAs::Usual => self.usual_speaker(conversation),
         };
         let open = |target: Target, conversation: String, note: Option<String>| {
-            let author = usual(&conversation);
-            Choice { how: How::Open { target }, conversation, author, note }
+            let author = usual(&conversation)?;
+            Ok(Choice { how: How::Open { target }, conversation, author, note })
         };
         let name = match &letter.to {
             Addressee::Key(other) => return self.choose_direct(letter, *other, None, &usual, now),
             Addressee::Target(target) => {
                 return match &letter.seal {
-                    SealWish::Best | SealWish::None => Ok(open(*target, target.to_string(), None)),
+                    SealWish::Best | SealWish::None => open(*target, target.to_string(), None),
                     SealWish::Aes(password) => aes(letter, *target, target.to_string(), password),
                     SealWish::Channel => Err(SendError::NoChannel(target.to_string())),
                     SealWish::ChatKey => Err(SendError::NoKey(target.to_string())),
@@ -485,17 +494,25 @@ impl State {
         };
         let (text, target) = (name.text(), name.target());
         match (&letter.seal, name) {
-            (SealWish::None, _) => Ok(open(target, text, None)),
+            (SealWish::None, _) => {
+                let has_key = self.joined.get(&text).is_some_and(|joined| joined.channel.is_some());
+                let note = has_key.then(|| {
+                    format!(
+                        "sent to the open channel {text}: who joined it with the passphrase alone does not hear that"
+                    )
+                });
+                open(target, text, note)
+            }
             (SealWish::Aes(password), _) => aes(letter, target, text, password),
             (SealWish::Best | SealWish::Channel, Name::Channel(_)) => {
                 let has_key = self.joined.get(&text).is_some_and(|joined| joined.channel.is_some());
                 match (has_key, &letter.seal) {
                     (true, _) => {
-                        let author = usual(&text);
+                        let author = usual(&text)?;
                         Ok(Choice { how: How::Channel { name: text.clone() }, conversation: text, author, note: None })
                     }
                     (false, SealWish::Channel) => Err(SendError::NotJoined(text)),
-                    (false, _) => Ok(open(target, text, None)),
+                    (false, _) => open(target, text, None),
                 }
             }
             (SealWish::Channel, _) => Err(SendError::NoChannel(text)),
@@ -509,10 +526,11 @@ impl State {
             (SealWish::Best, _) => {
                 // Who has no key of his own can still be sealed to by nobody: the seal names its sender.
                 let found = self.person(name)?;
-                if let Some(other) = found
-                    && usual(&format!("@{other}")).is_some()
-                {
-                    return self.choose_direct(letter, other, Some(name), &usual, now);
+                if let Some(other) = found {
+                    // With a key that could speak if it were open nothing goes out readable in its place.
+                    if usual(&format!("@{other}"))?.is_some() || self.locked {
+                        return self.choose_direct(letter, other, Some(name), &usual, now);
+                    }
                 }
                 let why = match (name, account_key) {
                     (Name::Account(account), Some(Ok(key))) if holds_only_text(letter) => {
@@ -525,8 +543,20 @@ impl State {
                     _ => format!("no chat key of {text} is known here"),
                 };
                 let note = format!("sent in the open, everybody can read it: {why}");
-                Ok(open(target, text, Some(note)))
+                open(target, text, Some(note))
             }
+        }
+    }
+
+    /// Who spoke here before, else the default. One who can't speak any more is not replaced without a word: the one may
+    /// be a name that the other is not to be known by.
+    fn usual_speaker(&self, conversation: &str) -> Result<Option<ChatKey>, SendError> {
+        match self.speaks.get(conversation) {
+            None => Ok(self.default_key()),
+            Some(None) => Ok(None),
+            Some(Some(key)) if self.speaking_key(key).is_some() => Ok(Some(*key)),
+            Some(Some(_)) if self.locked => Err(SendError::Locked),
+            Some(Some(key)) => Err(SendError::SpokeBefore(*key)),
         }
     }
 
@@ -564,14 +594,14 @@ impl State {
         letter: &Letter,
         other: ChatKey,
         name: Option<&Name>,
-        usual: &dyn Fn(&str) -> Option<ChatKey>,
+        usual: &dyn Fn(&str) -> Result<Option<ChatKey>, SendError>,
         now: Wall,
     ) -> Result<Choice, SendError> {
         if !matches!(letter.seal, SealWish::Best | SealWish::ChatKey) {
             return Err(SendError::NoWay(other));
         }
         let conversation = format!("@{other}");
-        let own = usual(&conversation).ok_or(SendError::NoIdentity)?;
+        let own = usual(&conversation)?.ok_or(if self.locked { SendError::Locked } else { SendError::NoIdentity })?;
         let heard = self.known.pair(&own, &other).map_or(0, |pair| pair.heard.max(pair.answered));
         let how = if heard > 0 && now.unix_s().saturating_sub(heard) <= SILENT_S {
             How::Pair { other }

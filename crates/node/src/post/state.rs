@@ -35,16 +35,6 @@ pub(super) struct OwnKey {
     pub(super) default: bool,
     /// What it calls itself.
     pub(super) nick: Option<String>,
-    /// The accounts it may speak for.
-    pub(super) accounts: Vec<u32>,
-}
-
-impl OwnKey {
-    /// The names under which it is written to.
-    pub(super) fn names(&self) -> impl Iterator<Item = Name> + use<'_> {
-        let nick = self.nick.iter().map(|nick| Name::Nick(nick.clone()));
-        nick.chain(self.accounts.iter().map(|account| Name::Account(*account)))
-    }
 }
 
 /// A joined name with its key.
@@ -58,6 +48,10 @@ pub(super) struct JoinedName {
 pub(super) struct State {
     pub(super) network: Network,
     pub(super) own: Vec<OwnKey>,
+    /// Names of ours under which others write to us, also while the keys are locked.
+    pub(super) names: Vec<(Name, ChatKey)>,
+    /// Whether there are keys that wait for their passphrase.
+    pub(super) locked: bool,
     /// Their secrets alone: what opens.
     pub(super) secrets: Vec<ChatSecret>,
     pub(super) joined: BTreeMap<String, JoinedName>,
@@ -77,6 +71,8 @@ impl State {
         let mut state = Self {
             network,
             own: Vec::new(),
+            names: Vec::new(),
+            locked: false,
             secrets: Vec::new(),
             joined: joined.collect(),
             known: people::Known::new(speakers, proofs, pairs),
@@ -89,8 +85,10 @@ impl State {
         state
     }
 
-    /// The keys that are unlocked now.
-    pub(super) fn set_own(&mut self, own: Vec<OwnKey>, now: Wall) {
+    /// The keys that are unlocked now, and the names of all.
+    pub(super) fn set_own(&mut self, own: Vec<OwnKey>, names: Vec<(Name, ChatKey)>, locked: bool, now: Wall) {
+        self.names = names;
+        self.locked = locked;
         self.secrets = own.iter().map(|own| own.secret.clone()).collect();
         self.own = own;
         self.pair_keys.retain(|(of, _), _| self.own.iter().any(|own| own.secret.public() == *of));
@@ -101,7 +99,7 @@ impl State {
     pub(super) fn refresh(&mut self, now: Wall) {
         self.days = days(now);
         let channels = self.joined.iter().filter_map(|(name, joined)| Some((name, joined.channel.as_ref()?)));
-        self.meanings = meanings(&self.days, self.own.iter().flat_map(OwnKey::names), channels);
+        self.meanings = meanings(&self.days, self.names.iter().map(|(name, _)| name.clone()), channels);
         let pairs: BTreeSet<(ChatKey, ChatKey)> = self.known.pairs().map(|pair| (pair.own, pair.other)).collect();
         self.pair_keys.retain(|pair, _| pairs.contains(pair));
         self.known.take_changed();
@@ -241,8 +239,8 @@ mod tests {
         let noon = Wall(20_000 * DAY_MS + DAY_MS / 2);
         let late = Wall(20_001 * DAY_MS - 1_800_000);
         let mut state = State::new(Network::Main, people, noon);
-        let key = OwnKey { secret: own.clone(), ended: false, default: true, nick: None, accounts: Vec::new() };
-        state.set_own(vec![key], noon);
+        let key = OwnKey { secret: own.clone(), ended: false, default: true, nick: None };
+        state.set_own(vec![key], Vec::new(), false, noon);
         let hers = PairKey::between(Network::Main, &secret(2), &own.public()).unwrap();
         let heard = |state: &State, day: u32| state.meant(hers.target_to(&own.public(), day)).is_some();
         assert!((19_993..=20_000).all(|day| heard(&state, day)));
@@ -270,7 +268,7 @@ mod tests {
         let mut state = State::new(Network::Main, People::default(), now);
         let own = secret(1);
         let ours = own.public();
-        state.set_own(vec![OwnKey { secret: own, ended: false, default: true, nick: None, accounts: Vec::new() }], now);
+        state.set_own(vec![OwnKey { secret: own, ended: false, default: true, nick: None }], Vec::new(), false, now);
         let stranger = |number: usize| {
             let mut seed = Zeroizing::new([9; 32]);
             seed.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of)| *byte = of);
@@ -302,9 +300,8 @@ mod tests {
     fn who_looks_like_a_contact_or_oneself_is_told() {
         let now = Wall(20_000 * DAY_MS);
         let mut state = State::new(Network::Main, People::default(), now);
-        let own =
-            OwnKey { secret: secret(1), ended: false, default: true, nick: Some("sam".into()), accounts: Vec::new() };
-        state.set_own(vec![own], now);
+        let own = OwnKey { secret: secret(1), ended: false, default: true, nick: Some("sam".into()) };
+        state.set_own(vec![own], Vec::new(), false, now);
         let mut changes = Vec::new();
         for (number, nick) in [(2, "nightraven"), (3, "n1ght_raven"), (4, "sarn"), (5, "zoe")] {
             state.known.card(secret(number).public(), nick, 1, now, &mut changes);

@@ -87,8 +87,7 @@ impl Told {
     fn of(identity: &Identity, now: Wall) -> Self {
         let ended = identity.ended();
         let lasting = identity.proofs.iter().filter(|proof| proof.until > now.unix_s());
-        let is_end = |bytes: &[u8]| Delegation::parse(bytes).is_ok_and(|delegation| delegation.is_end());
-        let delegations = lasting.filter(|proof| !ended || is_end(&proof.bytes));
+        let delegations = lasting.filter(|proof| !ended || proof.is_end());
         let (accounts, delegations): (Vec<String>, Vec<Vec<u8>>) =
             delegations.map(|proof| (Name::Account(proof.account).text(), proof.bytes.clone())).unzip();
         let nick = identity.nick.clone();

@@ -298,7 +298,7 @@ pub(super) fn shown(identity: &Identity) -> Shown {
         default: identity.default,
         made: identity.made.0,
         revoked: identity.revoked.map(|when| when.0),
-        accounts: identity.proofs.iter().map(account).collect(),
+        accounts: identity.proofs.iter().filter(|proof| !proof.is_end()).map(account).collect(),
     }
 }
 

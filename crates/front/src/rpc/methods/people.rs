@@ -257,11 +257,17 @@ async fn whois(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, R
     Ok(Answer::of(&call.node.who_is(&who).await.iter().map(person).collect::<Vec<_>>()))
 }
 
-/// Hex digits mean a key when they are no account; a nick that is all hex digits is written `@cafe`.
+/// Hex digits mean a key when they are no account; a nick that is all hex digits is written `@cafe`. What stands behind a `~` is
+/// always a key.
 fn who(text: &str) -> Result<Who, RpcError> {
     let refused = |why: String| RpcError::new(Code::InvalidParams, format!("parameter \"who\": {why}"));
     shorter(text, 128).map_err(refused)?;
-    let is_key = (4..=64).contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let is_digits = |text: &str| (4..=64).contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    // As the command line shows one: the digits say who is meant, whatever the nick is by now.
+    if let Some((_, digits)) = text.rsplit_once('~').filter(|(_, digits)| is_digits(digits)) {
+        return Ok(Who::Key(digits.to_ascii_lowercase()));
+    }
+    let is_key = is_digits(text);
     match text.parse::<TypedName>() {
         Ok(name) if matches!(name.name(), Name::Nick(_)) && is_key && !text.starts_with('@') => {
             Ok(Who::Key(text.to_ascii_lowercase()))
