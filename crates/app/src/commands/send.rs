@@ -323,7 +323,10 @@ mod tests {
     }
 
     fn params(args: Args) -> Value {
-        Value::Object(args.message().unwrap().params)
+        let mut message = args.message().unwrap();
+        let To::Name(name) = message.to else { panic!("it is for a name") };
+        message.params.insert("name".to_owned(), json!(name.typed()));
+        Value::Object(message.params)
     }
 
     #[test]
