@@ -40,6 +40,9 @@ pub enum CutFault {
         "{0} bytes are too long for one message, also in parts: the most is {CUT_BYTES_MAX} with signature, seal and padding"
     )]
     Long(usize),
+    /// It is a part itself, and whoever joined what is cut of it would drop it.
+    #[error("a part of a message is not cut again")]
+    Part,
 }
 
 /// A part, as it stands in a record's body.
@@ -113,6 +116,14 @@ pub fn cut(place: &Place, body: &[u8]) -> Result<Vec<Vec<u8>>, CutFault> {
     if body.len() > CUT_BYTES_MAX {
         return Err(CutFault::Long(body.len()));
     }
+    if body.first() == Some(&PART) {
+        return Err(CutFault::Part);
+    }
+    Ok(chain(place, body))
+}
+
+/// The parts of a body that can be cut.
+fn chain(place: &Place, body: &[u8]) -> Vec<Vec<u8>> {
     let chunks: Vec<&[u8]> = body.chunks(CHUNK_BYTES).collect();
     let number = |number: usize| u16::try_from(number).expect("there are at most 312 parts");
     let count = number(chunks.len());
@@ -125,7 +136,7 @@ pub fn cut(place: &Place, body: &[u8]) -> Result<Vec<Vec<u8>>, CutFault> {
     }
     let set = *next.first_chunk().expect("a hash has 16 bytes");
     parts.reverse();
-    Ok(parts.into_iter().map(|part| Part { set, ..part }.body()).collect())
+    parts.into_iter().map(|part| Part { set, ..part }.body()).collect()
 }
 
 /// What became of a part.
@@ -352,8 +363,9 @@ mod tests {
     fn no_part_stands_inside_another() {
         let mut inner = body(300);
         inner[0] = PART;
+        assert_eq!(cut(&PLACE, &inner), Err(CutFault::Part));
         let mut assembly = Assembly::default();
-        let joined: Vec<_> = cut(&PLACE, &inner).unwrap().iter().map(|part| take(&mut assembly, part)).collect();
+        let joined: Vec<_> = chain(&PLACE, &inner).iter().map(|part| take(&mut assembly, part)).collect();
         assert_eq!(joined, [Joined::Waiting(1), Joined::Waiting(2)]);
     }
 
