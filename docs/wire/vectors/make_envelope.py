@@ -900,6 +900,7 @@ def wrong_hand_overs():
         ("to another new key", MAIN, ALICE.public, CAROL.public + good[32:]),
         ("signed by the old key", MAIN, ALICE.public, BOB.public + ALICE.sign(sign.hand_over_message(MAIN, ALICE.public, BOB.public))),
         ("to the neutral point", MAIN, ALICE.public, bytes([1]) + bytes(31) + good[32:]),
+        ("to the old key itself", MAIN, ALICE.public, sign.hand_over(MAIN, ALICE.public, ALICE)),
     ]:
         assert not sign.hand_over_holds(network, old, value)
         out.append({"what": what, "network": network, "old": old.hex(), "value": value.hex()})

@@ -88,4 +88,5 @@ def hand_over(network: int, old: bytes, new: ChatSecret) -> bytes:
 
 
 def hand_over_holds(network: int, old: bytes, value: bytes) -> bool:
-    return len(value) == 96 and verify_bytes(value[:32], value[32:], hand_over_message(network, old, value[:32]))
+    new, signature = value[:32], value[32:]
+    return len(value) == 96 and new != old and verify_bytes(new, signature, hand_over_message(network, old, new))
