@@ -56,6 +56,7 @@ TO_BOB = Place(MAIN, target_of("bob-the-bird"), EXPIRY)
 LONG_TEXT = "A flood is a flood is a flood. " * 40
 LONG_DEFLATED = bytes.fromhex("735448cbc9cf4f51c82c5648c460ea29388e4a8f4a8f4a8f4a0f356900")
 NOTHING_DEFLATED = bytes.fromhex("0300")
+NO_TEXT_DEFLATED = bytes.fromhex("010100feffff")
 ZEROS_DEFLATED = bytes.fromhex(
     "edc101010000008090feafee080a0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
     "000000000000006a"
@@ -146,6 +147,7 @@ def envelope():
         kinds.append(clear(f"kind {kind}, {name}, signed in clear", OPEN, entries, ALICE))
     longest = {222: None, 126: ALICE}
     assert maps.inflate(LONG_DEFLATED) == LONG_TEXT.encode() and maps.inflate(NOTHING_DEFLATED) == b""
+    assert maps.inflate(NO_TEXT_DEFLATED) == b"\xff"
     cases = [
         clear("the shortest map, anonymous: kind and a time of 0", OPEN, {1: 0, 2: 0}),
         clear("the same map in another target has another id, as it has no author", TO_BOB, {1: 0, 2: 0}),
@@ -165,6 +167,11 @@ def envelope():
         clear("empty text", OPEN, {1: 0, 2: TIME_MS, 3: ""}, ALICE),
         clear("text that is 24 bytes long, where a head grows", OPEN, {1: 0, 2: TIME_MS, 3: "z" * 24}),
         clear("compressed text, too long for one record otherwise", OPEN, {1: 0, 2: TIME_MS, 3: LONG_DEFLATED, 6: 1}, ALICE),
+        clear("compressed JSON", OPEN, {1: 4, 2: TIME_MS, 3: LONG_DEFLATED, 4: 1, 6: 1}, ALICE),
+        clear("compressed Markdown", OPEN, {1: 4, 2: TIME_MS, 3: LONG_DEFLATED, 4: "text/markdown", 6: 1}, ALICE),
+        clear("compressed CBOR is bytes, also where they might be a text", OPEN, {1: 4, 2: TIME_MS, 3: LONG_DEFLATED, 4: 2, 6: 1}, ALICE),
+        clear("compressed bytes of a type that is unknown", OPEN, {1: 4, 2: TIME_MS, 3: NO_TEXT_DEFLATED, 4: 4, 6: 1}, ALICE),
+        clear("a compressed picture", OPEN, {1: 4, 2: TIME_MS, 3: NO_TEXT_DEFLATED, 4: "image/png", 6: 1}, ALICE),
         clear("compressed to nothing", OPEN, {1: 0, 2: TIME_MS, 3: NOTHING_DEFLATED, 6: 1}, ALICE),
         clear("compressed to 65,536 zero bytes, the most", OPEN, {1: 4, 2: TIME_MS, 3: ZEROS_DEFLATED, 4: 3, 6: 1}, ALICE)
         | {"says": {"kind": 4, "time_ms": TIME_MS, "content_sha256": hashlib.sha256(bytes(65_536)).hexdigest(), "content_type": 3, "compressed": True}},
@@ -880,6 +887,10 @@ def wrong_contents():
         ("an unknown compression", {3: LONG_DEFLATED, 6: 2}),
         ("compression 0", {3: b"hello", 6: 0}),
         ("no content, but a compression", {6: 1}),
+        ("a compressed text that is not UTF-8", {3: NO_TEXT_DEFLATED, 6: 1}),
+        ("the same, said to be plain text", {3: NO_TEXT_DEFLATED, 4: 0, 6: 1}),
+        ("the same, said to be JSON", {3: NO_TEXT_DEFLATED, 4: 1, 6: 1}),
+        ("the same, said to be Markdown", {3: NO_TEXT_DEFLATED, 4: "text/markdown", 6: 1}),
     ]:
         found = maps.write({1: 0, 2: TIME_MS} | entries, EXPIRY)
         try:

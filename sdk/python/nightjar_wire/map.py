@@ -20,6 +20,7 @@ KINDS = ["text", "action", "reaction", "edit", "data", "request", "response", "n
 
 INFLATED_BYTES_MAX = 65_536
 DEFLATE = 1
+PLAIN, JSON = 0, 1  # of the types of content, those that are text
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Map:
         return COMPRESSION in self.entries
 
     def content(self) -> str | bytes | None:
-        """What is said, inflated. Compressed content is bytes; a kind that is text takes it as UTF-8."""
+        """What is said, inflated. Compressed, a text is bytes as well: its type tells."""
         content = self.entries.get(CONTENT)
         assert content is None or isinstance(content, (str, bytes))
         if not self.compressed:
@@ -54,7 +55,17 @@ class Map:
         require(self.entries[COMPRESSION] == DEFLATE, "content in an unknown compression")
         if not isinstance(content, bytes):
             raise Refused("compressed content is bytes")
-        return inflate(content)
+        inflated = inflate(content)
+        if not self._inflates_to_text():
+            return inflated
+        try:
+            return inflated.decode("utf-8", "strict")
+        except UnicodeDecodeError:
+            raise Refused("a compressed text that is not UTF-8") from None
+
+    def _inflates_to_text(self) -> bool:
+        content_type = self.entries.get(CONTENT_TYPE, PLAIN)
+        return content_type.startswith("text/") if isinstance(content_type, str) else content_type in (PLAIN, JSON)
 
     def unknown(self) -> dict[int, Value]:
         return {key: value for key, value in self.entries.items() if key not in _CHECKS}
