@@ -28,9 +28,12 @@ Answer = dict[str, Any]
 
 
 def main() -> None:
-    for text in sys.stdin:
+    # JSON is UTF-8, whatever the locale; a line that is not is no request.
+    for data in sys.stdin.buffer:
+        text = data.decode("utf-8", "replace")
         if text.strip():
-            print(line(answer(text)), flush=True)
+            sys.stdout.buffer.write(line(answer(text)).encode("utf-8", "backslashreplace") + b"\n")
+            sys.stdout.buffer.flush()
 
 
 def answer(text: str) -> Answer:
@@ -45,7 +48,7 @@ def answer(text: str) -> Answer:
         return {"ok": False, "outcome": "outsider", "reason": str(why)}
     except Refused as why:
         return {"ok": False, "outcome": "unreadable", "reason": str(why)}
-    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as why:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as why:
         return {"error": f"{type(why).__name__}: {why}"}
 
 
