@@ -919,7 +919,7 @@ def wrong_hand_overs():
 
 
 def weak_keys(mixed):
-    off = next(n.to_bytes(32, "little") for n in range(2, 99) if not _takes_on_curve(n.to_bytes(32, "little")))
+    off = next(n.to_bytes(32, "little") for n in range(2, 99) if not sign.is_on_curve(n.to_bytes(32, "little")))
     out = []
     for what, key, strong in [
         ("the neutral point", bytes([1]) + bytes(31), False),
@@ -943,13 +943,6 @@ def weak_keys(mixed):
         else:
             raise AssertionError(f"taken: {what}")
     return out
-
-
-def _takes_on_curve(key):
-    y = int.from_bytes(key, "little")
-    d = -121665 * pow(121666, -1, _P) % _P
-    square = (y * y - 1) * pow(d * y * y + 1, -1, _P) % _P
-    return pow(square, (_P - 1) // 2, _P) in (0, 1)
 
 
 def wrong_parts():
@@ -1041,6 +1034,9 @@ def wrong_delegations():
             draft = draft_of(curve, account=first_that(False, name=name), name=name)
             return delegation.Delegation(draft, *key.sign(draft.digest())).write()
 
+        def ended(chat_key):
+            return delegation.revocation(MAIN, 1234, NOON, "", key, chat_key).write()
+
         # One whose digest the skip rule takes, so that it is the signature that fails.
         other_account = next(n for n in range(1235, 9_999) if draft_of(curve, account=n, issued=made.draft.issued).passes_skip_rule())
         hashed_again = key.sign(hashlib.sha256(made.draft.digest()).digest())
@@ -1084,6 +1080,8 @@ def wrong_delegations():
             ("a bit of s is another", MAIN, ALICE, good[:-1] + bytes([good[-1] ^ 1])),
             ("the digest was hashed once more", MAIN, ALICE, delegation.Delegation(made.draft, *hashed_again).write()),
             ("a digest that the skip rule forbids, and signed so", MAIN, ALICE, signed(account=first_that(True))),
+            ("a revocation of a chat key of small order, and signed so", MAIN, None, ended(bytes(32))),
+            ("a revocation of a chat key that is not on the curve, and signed so", MAIN, None, ended(b"\x02" + bytes(31))),
         ]  # fmt: skip
         if curve == "sect283k1":
             cases.append(("the point of order 2", MAIN, ALICE, good[:point_at] + b"\x02" + bytes(36) + good[r_at:]))

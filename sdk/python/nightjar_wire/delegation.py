@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from .account_key import PublicKey, SecretKey, curve_of_code
 from .names import is_account_name
 from .refused import Refused, require
+from .sign import may_sign
 
 VERSION = 1
 REVOKE, SPEAK, OFFER, SERVE = 0, 1, 2, 4
@@ -138,6 +139,7 @@ def read(network: int, author: bytes | None, data: bytes) -> Delegation:
     chat_key = data[at + 2 * size :] if scope == REVOKE else author
     if chat_key is None:
         raise Refused("a delegation without an author who is its chat key")
+    require(may_sign(chat_key), "a chat key that nobody can sign with")
     numbers = [int.from_bytes(data[start : start + 4], "little") for start in (1, 6, 10)]
     draft = Draft(network, numbers[0], scope, numbers[1], numbers[2], name, key, chat_key)
     draft.check()

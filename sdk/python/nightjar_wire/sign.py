@@ -13,6 +13,7 @@ from .refused import require
 CLEAR, CHANNEL, FIRST, PAIR = 2, 3, 4, 5
 
 _P = 2**255 - 19
+_D = -121665 * pow(121666, -1, _P) % _P
 # The y of the eight points of small order. Each stands for two points, but those of 1 and p - 1.
 _SMALL_ORDER_Y = {
     0,
@@ -50,6 +51,17 @@ def y_of(point: bytes) -> int:
 def is_strong(point: bytes) -> bool:
     """Canonical and not of small order. Whether it is on the curve is seen by who computes with it."""
     return len(point) == 32 and y_of(point) < _P and y_of(point) not in _SMALL_ORDER_Y
+
+
+def may_sign(point: bytes) -> bool:
+    """Whether it is a chat key. It may have a torsion part."""
+    return is_strong(point) and is_on_curve(point)
+
+
+def is_on_curve(point: bytes) -> bool:
+    y = y_of(point)
+    square_of_x = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
+    return pow(square_of_x, (_P - 1) // 2, _P) in (0, 1)
 
 
 def verify_bytes(author: bytes, signature: bytes, message: bytes) -> bool:
