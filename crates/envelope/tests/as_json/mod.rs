@@ -16,7 +16,7 @@ use nightjar_envelope::cbor::Value;
 use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::map::{Content, ContentType, Map};
 use nightjar_pasc::key::Curve;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
 /// Whether the map says what the vector says of it.
@@ -57,9 +57,9 @@ pub fn says(map: &Map, said: &Json, what: &str) {
 pub fn is_value(value: &Value, said: &Json) -> bool {
     match (value, said) {
         (Value::Unsigned(number), Json::Number(said)) => said.as_u64() == Some(*number),
-        // The lowest is beyond what this reader of JSON reads exactly.
-        (Value::Negative(u64::MAX), Json::Number(said)) => {
-            said.as_i64().is_none() && said.as_f64() == Some(-(2f64.powi(64)))
+        // The lowest are beyond what this reader of JSON reads exactly.
+        (Value::Negative(number), Json::Number(said)) if i64::try_from(*number).is_err() => {
+            said.as_i64().is_none() && said.as_f64() == Some((-1 - i128::from(*number)) as f64)
         }
         (Value::Negative(number), Json::Number(said)) => {
             said.as_i64().map(i128::from) == Some(-1 - i128::from(*number))
@@ -80,6 +80,23 @@ pub fn is_value(value: &Value, said: &Json) -> bool {
         }
         _ => false,
     }
+}
+
+/// A value in JSON; `None` for numbers that have no exact form there.
+pub fn in_json(value: &Value) -> Option<Json> {
+    Some(match value {
+        Value::Unsigned(number) => json!(number),
+        Value::Negative(number) => json!(-1 - i64::try_from(*number).ok()?),
+        Value::Bytes(bytes) => json!({ "bytes": hex(bytes) }),
+        Value::Text(text) => json!(text),
+        Value::Array(values) => json!({ "array": values.iter().map(in_json).collect::<Option<Vec<_>>>()? }),
+        Value::Map(entries) => {
+            let entry = |(key, value): (&u64, &Value)| Some((key.to_string(), in_json(value)?));
+            json!({ "map": entries.iter().map(entry).collect::<Option<serde_json::Map<_, _>>>()? })
+        }
+        Value::Bool(truth) => json!(truth),
+        Value::Null => Json::Null,
+    })
 }
 
 pub fn curve(name: &str) -> Curve {
