@@ -334,6 +334,74 @@ async fn who_signs_in_clear_to_a_nick_of_ours_asks_and_can_be_accepted_and_whom_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_by_the_identity_that_was_written_to_and_never_by_another_in_its_place() {
+    let (alice, middle, bob) = line().await;
+    let hers = alice.identity("alice").await;
+    let (known, secret) = (bob.identity("bob").await, bob.identity("nightraven").await);
+    alice.listen("nightraven").await;
+    bob.listen("alice").await;
+    // A card that was told before anybody listened is told again only tomorrow: who speaks in a channel tells it there.
+    alice.listen("#a").await;
+    bob.try_write(Letter { speaker: SpeakAs::Key(secret), ..Letter::text(to("#a"), "here") }).await.unwrap();
+    assert_eq!(alice.knows("nightraven").await, secret);
+    alice.write("@nightraven", "psst").await;
+    let (_, message) = bob.said(2).await.remove(1);
+    assert_eq!(message.reading.unwrap().own_key, Some(secret));
+    for addressee in [Addressee::Key(hers), to("@alice")] {
+        let answer = bob.try_write(Letter::text(addressee, "yes?")).await.unwrap();
+        assert_eq!(answer.author, Some(secret), "not by the default {known}");
+    }
+    let post = bob.handle().post();
+    post.identities().revoke("nightraven", bob.clock.wall()).unwrap();
+    post.refresh_own();
+    let after = bob.try_write(Letter::text(Addressee::Key(hers), "who am I?")).await;
+    assert!(matches!(after, Err(SendError::SpokeBefore(key)) if key == secret), "{after:?}");
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_spoke_to_a_name_speaks_to_the_person_too_whose_key_is_heard_later() {
+    let (alice, middle, bob) = line().await;
+    bob.listen("alice").await;
+    bob.identity("bob").await;
+    let other = bob.identity("other").await;
+    let as_other = Letter { speaker: SpeakAs::Key(other), ..Letter::text(to("@alice"), "are you there?") };
+    assert_eq!(bob.try_write(as_other).await.unwrap().sealed, Sealed::Open, "no key of hers is known");
+    let hers = alice.identity("alice").await;
+    assert_eq!(bob.knows("alice").await, hers);
+    let sealed = bob.write("@alice", "now sealed").await;
+    assert_eq!((sealed.author, sealed.sealed), (Some(other), Sealed::ChatKey(hers, Standing::Claimed)));
+    let nobody = Letter { speaker: SpeakAs::Nobody, ..Letter::text(to("@alice"), "in the open?") };
+    assert!(matches!(bob.try_write(nobody.clone()).await, Err(SendError::Unnamed)));
+    let open = bob.try_write(Letter { seal: SealWish::None, ..nobody }).await.unwrap();
+    assert_eq!((open.author, open.sealed), (None, Sealed::Open));
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_keys_are_locked_nothing_for_a_known_key_goes_out_readable() {
+    let (alice, middle, bob) = line().await;
+    bob.listen("alice").await;
+    bob.identity("bob").await;
+    let hers = alice.identity("alice").await;
+    assert_eq!(bob.knows("alice").await, hers);
+    let post = bob.handle().post();
+    let sealed = post.identities().off_the_tasks(|all| {
+        all.set_passphrase(None, Some("open sesame")).unwrap();
+        all.lock()
+    });
+    assert!(sealed.await.is_ok());
+    post.refresh_own();
+    for addressee in [to("@alice"), Addressee::Key(hers)] {
+        let refused = bob.try_write(Letter::text(addressee, "secret")).await;
+        assert!(matches!(refused, Err(SendError::Locked)), "{refused:?}");
+    }
+    let open = bob.try_write(Letter::text(to("#a"), "to all")).await.unwrap();
+    assert!(open.author.is_none() && open.note.unwrap().contains("locked"));
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_calls_himself_like_another_makes_a_name_ambiguous() {
     let (alice, middle, bob) = line().await;
     middle.listen("raven").await;

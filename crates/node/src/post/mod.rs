@@ -242,7 +242,10 @@ impl Post {
     /// Takes over what changed of the identities.
     pub fn refresh_own(&self) {
         let (all, locked) = (self.identities.list(), self.identities.locked());
-        let names = all.iter().flat_map(|identity| identity.names().map(|name| (name, identity.key)));
+        // One name may be that of one that ended and of another that goes by it now.
+        let (ended, alive): (Vec<_>, Vec<_>) = all.iter().partition(|identity| identity.ended());
+        let names = alive.into_iter().chain(ended);
+        let names = names.flat_map(|identity| identity.names().map(|name| (name, identity.key)));
         let names: Vec<_> = names.collect();
         let secrets = self.identities.opening_secrets().unwrap_or_default();
         let own = all.into_iter().zip(secrets).map(|(identity, secret)| OwnKey {
@@ -390,16 +393,17 @@ impl Post {
         Ok(true)
     }
 
-    /// Those who go by a nick or an account, or whose key begins with these hex digits: the likeliest first, and of too many
-    /// the likeliest alone.
+    /// Those who go by a nick or an account, or whose key begins with these hex digits: our own first, then the likeliest, and of too
+    /// many the first alone.
     pub fn who_is(&self, who: &Who) -> Vec<Known> {
         let state = self.shared.lock();
-        let found: Vec<ChatKey> = match who {
+        let mut found: Vec<ChatKey> = match who {
             Who::Name(Name::Nick(nick)) => state.known.called(nick).iter().map(|it| it.key).collect(),
             Who::Name(Name::Account(account)) => state.known.claiming(*account).iter().map(|it| it.key).collect(),
             Who::Name(Name::Channel(_)) => Vec::new(),
             Who::Key(digits) => state.known.with_key(digits).iter().map(|it| it.key).collect(),
         };
+        found.sort_by_key(|key| state.own_key(key).is_none());
         state.people(found.into_iter().take(WHO_IS_MAX))
     }
 
@@ -411,8 +415,8 @@ impl Post {
             Name::Account(account) => state.known.claiming(*account),
             Name::Channel(_) => Vec::new(),
         };
-        let direct = people.into_iter().take(8).map(|speaker| format!("@{}", speaker.key));
-        std::iter::once(name.text()).chain(direct).collect()
+        let with_people = people.into_iter().take(8).map(|speaker| direct(&speaker.key));
+        std::iter::once(name.text()).chain(with_people).collect()
     }
 
     /// Writes changes down without waiting. A disk that fails is told of by the store itself.
@@ -421,6 +425,11 @@ impl Post {
             drop(self.store.change(changes));
         }
     }
+}
+
+/// The conversation with one person.
+fn direct(other: &ChatKey) -> String {
+    format!("@{other}")
 }
 
 /// Whom a user asks about.

@@ -169,7 +169,7 @@ impl PostOpener {
         let direct = author.zip(recipient).filter(|_| form == form::FIRST || form == form::PAIR);
         let (conversation, request) = match (direct, &meant) {
             (Some((other, own)), _) => {
-                (format!("@{other}"), self.met(state, own, other, form == form::PAIR, now, changes))
+                (super::direct(&other), self.met(state, own, other, form == form::PAIR, now, changes))
             }
             (None, Some(Meant::Channel(name))) => (name.clone(), false),
             (None, _) => {

@@ -10,7 +10,7 @@ use nightjar_envelope::key::ChatKey;
 
 use super::send::{AccountKey, Letter, PARTS_AT_ONCE, PARTS_PER_S, Prepared, Sealed, SendError, SpeakAs, seconds_for};
 use super::state::State;
-use super::{Known, Post, Who};
+use super::{Known, Post, WHO_IS_MAX, Who};
 use crate::chain::view::Looked;
 use crate::handle::{Handle, PublishError};
 use crate::identity::Identity;
@@ -88,6 +88,7 @@ impl Handle {
             let is_new = |owner: &Known| found.iter().all(|known| known.speaker.key != owner.speaker.key);
             let owners: Vec<Known> = owners.into_iter().filter(is_new).collect();
             found.extend(owners);
+            found.truncate(WHO_IS_MAX);
         }
         found
     }

@@ -64,11 +64,13 @@ impl Known {
         self.speakers.get(key)
     }
 
-    /// Those who call themselves so, contacts first, then those heard last.
+    /// Those who call themselves so: contacts, then those whose account is the surest, then those heard last.
     pub(super) fn called(&self, nick: &str) -> Vec<&Speaker> {
         let mut found: Vec<_> =
             self.speakers.values().filter(|speaker| speaker.nick.as_deref() == Some(nick)).collect();
-        found.sort_by_cached_key(|speaker| (!self.is_contact(&speaker.key), std::cmp::Reverse(speaker.heard)));
+        found.sort_by_cached_key(|speaker| {
+            (!self.is_contact(&speaker.key), rank(speaker.standing), std::cmp::Reverse(speaker.heard))
+        });
         found
     }
 

@@ -15,6 +15,7 @@ use nightjar_envelope::seal::SealFault;
 use nightjar_envelope::{CODING, Place};
 use zeroize::Zeroizing;
 
+use super::direct;
 use super::people::{TooManyContacts, rank};
 use super::state::{OwnKey, State};
 use crate::chain::standing::Standing;
@@ -57,6 +58,19 @@ pub enum SpeakAs {
     Key(ChatKey),
     /// With this one, or as nobody, for once.
     Once(Option<ChatKey>),
+}
+
+impl SpeakAs {
+    /// Who it is to be, if that was said: a key, or nobody.
+    #[expect(clippy::option_option, reason = "nobody is a choice too")]
+    const fn chosen(self) -> Option<Option<ChatKey>> {
+        match self {
+            Self::Usual => None,
+            Self::Nobody => Some(None),
+            Self::Key(key) => Some(Some(key)),
+            Self::Once(key) => Some(key),
+        }
+    }
 }
 
 /// Under which seal a message is wanted.
@@ -220,12 +234,20 @@ pub enum SendError {
     NoIdentity,
     /// They wait for their passphrase.
     #[error(
-        "the chat keys are locked: `identity unlock` opens them; without them it goes out only if nobody is to sign or seal it"
+        "the chat keys are locked: `identity unlock` opens them; or send it with the identity `none` and the seal `none`, readable by everybody"
     )]
     Locked,
     /// Somebody spoke here who can't any more.
-    #[error("in this conversation {} spoke, which can't any more: say which identity speaks from now on", .0.short())]
+    #[error("in this conversation {} spoke, which can't any more: say with `identity` who speaks from now on", .0.short())]
     SpokeBefore(ChatKey),
+    /// Several of our keys have to do with him, and none is the default.
+    #[error("several of your chat keys have to do with that person ({0}): say with `identity` who speaks")]
+    SeveralMet(String),
+    /// A seal names its sender.
+    #[error(
+        "a seal names its sender, and here nobody is to speak: name an `identity`, or send it with the seal `none`, readable by everybody"
+    )]
+    Unnamed,
     /// These kinds say something of another message.
     #[error("a {0} is about another message: say which one it answers")]
     NoReply(&'static str),
@@ -469,18 +491,12 @@ struct Wrapped {
 
 impl State {
     fn choose(&self, letter: &Letter, account_key: Option<AccountKey>, now: Wall) -> Result<Choice, SendError> {
-        let usual = |conversation: &str| match letter.speaker {
-            SpeakAs::Key(key) => Ok(Some(key)),
-            SpeakAs::Once(key) => Ok(key),
-            SpeakAs::Nobody => Ok(None),
-            SpeakAs::Usual => self.usual_speaker(conversation),
-        };
         let open = |target: Target, conversation: String, note: Option<String>| {
-            let author = usual(&conversation)?;
+            let author = self.author(letter, &conversation)?;
             Ok(Choice { how: How::Open { target }, conversation, author, note })
         };
         let name = match &letter.to {
-            Addressee::Key(other) => return self.choose_direct(letter, *other, None, &usual, now),
+            Addressee::Key(other) => return self.choose_direct(letter, *other, None, now),
             Addressee::Target(target) => {
                 return match &letter.seal {
                     SealWish::Best | SealWish::None => open(*target, target.to_string(), None),
@@ -508,7 +524,7 @@ impl State {
                 let has_key = self.joined.get(&text).is_some_and(|joined| joined.channel.is_some());
                 match (has_key, &letter.seal) {
                     (true, _) => {
-                        let author = usual(&text)?;
+                        let author = self.author(letter, &text)?;
                         Ok(Choice { how: How::Channel { name: text.clone() }, conversation: text, author, note: None })
                     }
                     (false, SealWish::Channel) => Err(SendError::NotJoined(text)),
@@ -519,18 +535,17 @@ impl State {
             (SealWish::ChatKey | SealWish::Dest, Name::Channel(_)) => Err(SendError::NoPerson(text)),
             (SealWish::ChatKey, _) => {
                 let other = self.person(name)?.ok_or(SendError::NoKey(text))?;
-                self.choose_direct(letter, other, Some(name), &usual, now)
+                self.choose_direct(letter, other, Some(name), now)
             }
             (SealWish::Dest, Name::Account(account)) => dest(letter, *account, account_key),
             (SealWish::Dest, _) => Err(SendError::NoAccount(text)),
             (SealWish::Best, _) => {
-                // Who has no key of his own can still be sealed to by nobody: the seal names its sender.
                 let found = self.person(name)?;
-                if let Some(other) = found {
-                    // With a key that could speak if it were open nothing goes out readable in its place.
-                    if usual(&format!("@{other}"))?.is_some() || self.locked {
-                        return self.choose_direct(letter, other, Some(name), &usual, now);
-                    }
+                // Where there are chat keys, a message that can't be sealed for want of one does not go out readable in its place.
+                if let Some(other) = found
+                    && (self.locked || !self.own.is_empty())
+                {
+                    return self.choose_direct(letter, other, Some(name), now);
                 }
                 let why = match (name, account_key) {
                     (Name::Account(account), Some(Ok(key))) if holds_only_text(letter) => {
@@ -548,15 +563,46 @@ impl State {
         }
     }
 
-    /// Who spoke here before, else the default. One who can't speak any more is not replaced without a word: the one may
-    /// be a name that the other is not to be known by.
-    fn usual_speaker(&self, conversation: &str) -> Result<Option<ChatKey>, SendError> {
-        match self.speaks.get(conversation) {
-            None => Ok(self.default_key()),
-            Some(None) => Ok(None),
-            Some(Some(key)) if self.speaking_key(key).is_some() => Ok(Some(*key)),
-            Some(Some(_)) if self.locked => Err(SendError::Locked),
-            Some(Some(key)) => Err(SendError::SpokeBefore(*key)),
+    /// Who writes to the listeners of a name or target.
+    fn author(&self, letter: &Letter, conversation: &str) -> Result<Option<ChatKey>, SendError> {
+        match (letter.speaker.chosen(), self.speaks.get(conversation)) {
+            (Some(chosen), _) => Ok(chosen),
+            (None, Some(spoke)) => self.again(*spoke),
+            (None, None) => Ok(self.default_key()),
+        }
+    }
+
+    /// Who writes to one person: who did so before, under the key or the name, or whom he wrote to; else the default.
+    fn author_to(&self, letter: &Letter, other: &ChatKey, name: Option<&Name>) -> Result<Option<ChatKey>, SendError> {
+        if let Some(chosen) = letter.speaker.chosen() {
+            return Ok(chosen);
+        }
+        let by_name = || self.speaks.get(&name?.text());
+        if let Some(spoke) = self.speaks.get(&direct(other)).or_else(by_name) {
+            return self.again(*spoke);
+        }
+        let met = self.known.pairs_with(other);
+        let speaking: Vec<ChatKey> =
+            met.iter().map(|pair| pair.own).filter(|own| self.speaking_key(own).is_some()).collect();
+        match (speaking.as_slice(), met.first()) {
+            ([], None) => Ok(self.default_key()),
+            ([], Some(pair)) => self.again(Some(pair.own)),
+            ([one], _) => Ok(Some(*one)),
+            (several, _) => match self.default_key().filter(|default| several.contains(default)) {
+                Some(default) => Ok(Some(default)),
+                None => Err(SendError::SeveralMet(several.iter().map(ChatKey::short).collect::<Vec<_>>().join(", "))),
+            },
+        }
+    }
+
+    /// The one who spoke before, or nobody. One who can't any more is not replaced without a word: the one may be a name that
+    /// the other is not to be known by.
+    fn again(&self, spoke: Option<ChatKey>) -> Result<Option<ChatKey>, SendError> {
+        match spoke {
+            Some(key) if self.speaking_key(&key).is_some() => Ok(Some(key)),
+            Some(_) if self.locked => Err(SendError::Locked),
+            Some(key) => Err(SendError::SpokeBefore(key)),
+            None => Ok(None),
         }
     }
 
@@ -594,14 +640,17 @@ impl State {
         letter: &Letter,
         other: ChatKey,
         name: Option<&Name>,
-        usual: &dyn Fn(&str) -> Result<Option<ChatKey>, SendError>,
         now: Wall,
     ) -> Result<Choice, SendError> {
         if !matches!(letter.seal, SealWish::Best | SealWish::ChatKey) {
             return Err(SendError::NoWay(other));
         }
-        let conversation = format!("@{other}");
-        let own = usual(&conversation)?.ok_or(if self.locked { SendError::Locked } else { SendError::NoIdentity })?;
+        let conversation = direct(&other);
+        let own = self.author_to(letter, &other, name)?.ok_or(match letter.speaker {
+            SpeakAs::Usual if self.locked => SendError::Locked,
+            SpeakAs::Usual if self.own.is_empty() => SendError::NoIdentity,
+            _ => SendError::Unnamed,
+        })?;
         let heard = self.known.pair(&own, &other).map_or(0, |pair| pair.heard.max(pair.answered));
         let how = if heard > 0 && now.unix_s().saturating_sub(heard) <= SILENT_S {
             How::Pair { other }
