@@ -1,7 +1,8 @@
 //! `nightjar join`, `part`, `whois` and `requests`: channels behind a passphrase, who is who, who asks to be heard.
 
 use clap::Subcommand;
-use nightjar_core::name::TypedName;
+use nightjar_core::name::{Name, TypedName};
+use nightjar_node::identity::KEY_DIGITS_MIN;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -9,6 +10,9 @@ use crate::client::Client;
 use crate::exit::Failure;
 use crate::output::{self, Paint};
 use crate::secret;
+
+/// Hex digits of a whole chat key.
+pub(super) const KEY_DIGITS: usize = 64;
 
 const JOIN_HELP: &str = "\
 With --passphrase alone six words are made, which you give to the others on another way. What follows
@@ -143,7 +147,7 @@ pub(super) async fn join(client: Client, args: Join) -> Result<(), Failure> {
     let members = params.as_object_mut().expect("it was made as an object");
     if let Some(phrase) = args.passphrase {
         let asked = phrase == "-";
-        let phrase = if phrase == "-" { secret::ask("passphrase of the channel")? } else { phrase };
+        let phrase = if asked { secret::ask("passphrase of the channel")? } else { phrase };
         if phrase.is_empty() && asked {
             return Err(Failure::usage("the passphrase is empty: --passphrase alone makes six words"));
         }
@@ -221,20 +225,43 @@ pub(super) async fn requests(client: Client, args: Requests) -> Result<(), Failu
     }
     let Decided { known } = super::understood(method, result)?;
     let line = match (known, method) {
-        (false, _) => "nobody of that key ever wrote, or was written to",
-        (true, "accept") => "a contact now",
-        (true, _) => "not heard any more, until `requests accept`",
+        (false, _) => "has neither asked to be heard nor been written to: nothing is changed",
+        (true, "accept") => "is a contact now",
+        (true, _) => "is not heard any more, until `requests accept`",
     };
-    Ok(output::print(&format!("{line}\n"))?)
+    Ok(output::print(&format!("{key} {line}\n"))?)
+}
+
+/// The digits of a chat key that somebody means by them alone, or by nick and digits as `listen` shows them.
+pub(super) fn key_digits(typed: &str) -> Option<&str> {
+    let digits = match typed.rsplit_once('~') {
+        // A channel may have such a name.
+        Some((nick, digits)) if nick.is_empty() || is_nick(nick) => digits,
+        Some(_) => return None,
+        None => typed,
+    };
+    let are_digits = (KEY_DIGITS_MIN..=KEY_DIGITS).contains(&digits.len());
+    (are_digits && digits.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(digits)
+}
+
+fn is_nick(typed: &str) -> bool {
+    typed.parse::<TypedName>().is_ok_and(|name| matches!(name.name(), Name::Nick(_)))
 }
 
 /// The one chat key that is meant by its first digits, or by nick and digits as `listen` shows them.
 pub(super) async fn key_of(client: &Client, who: &str) -> Result<String, Failure> {
-    if who.len() == 64 {
-        return Ok(who.to_owned());
+    let shown = output::visible(who);
+    let Some(digits) = key_digits(who) else {
+        return Err(Failure::usage(format!(
+            "{shown} is no chat key: its first digits are wanted, four or more, as `requests` and `whois` show them; anybody may take a nick"
+        )));
+    };
+    if digits.len() == KEY_DIGITS {
+        return Ok(digits.to_owned());
     }
-    let people: Vec<Person> = super::understood("whois", client.call("whois", json!({ "who": who })).await?)?;
-    let who = output::visible(who);
+    let people: Vec<Person> =
+        super::understood("whois", client.call("whois", json!({ "who": format!("~{digits}") })).await?)?;
+    let who = shown;
     match people.as_slice() {
         [one] => Ok(one.key.clone()),
         [] => {

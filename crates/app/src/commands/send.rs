@@ -126,11 +126,13 @@ enum To {
 
 impl To {
     fn of(typed: &str) -> Result<Self, Failure> {
-        let is_key = typed.len() == 64 && typed.bytes().all(|digit| digit.is_ascii_hexdigit());
-        if is_key || typed.contains('~') {
-            return Ok(Self::Person(typed.to_owned()));
+        // Fewer digits alone may be an account.
+        match super::people::key_digits(typed) {
+            Some(digits) if digits.len() == super::people::KEY_DIGITS || typed.contains('~') => {
+                Ok(Self::Person(typed.to_owned()))
+            }
+            _ => typed.parse().map(Self::Name).map_err(Failure::usage),
         }
-        typed.parse().map(Self::Name).map_err(Failure::usage)
     }
 }
 
@@ -335,6 +337,20 @@ mod tests {
         assert_eq!(params(args("@Raven", "x")), json!({"name": "Raven", "text": "x"}));
         assert_eq!(params(args("1234", "x")), json!({"name": "1234", "text": "x"}));
         assert!(args("@#raven", "x").message().is_err());
+    }
+
+    #[test]
+    fn a_person_is_named_by_key_or_nick_and_digits_and_a_channel_may_look_like_that() {
+        let key = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+        for person in [key, "~8a88e3dd", "raven~8A88"] {
+            assert_eq!(To::of(person).unwrap(), To::Person(person.to_owned()));
+        }
+        for name in ["#a~8a88", "#~8a88", "1234", "cafe", "nightraven", "1234-44"] {
+            assert!(matches!(To::of(name).unwrap(), To::Name(_)), "{name}");
+        }
+        for neither in ["raven~", "raven~8a8", "~xyz1", "1234~8a88", &format!("{key}0")] {
+            assert!(To::of(neither).is_err(), "{neither}");
+        }
     }
 
     #[test]

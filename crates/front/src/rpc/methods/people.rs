@@ -3,6 +3,7 @@
 use nightjar_core::name::{Name, TypedName};
 use nightjar_envelope::key::ChatKey;
 use nightjar_node::handle::Handle;
+use nightjar_node::identity::KEY_DIGITS_MIN;
 use nightjar_node::post::{JoinError, JoinWish, Known, Who};
 use nightjar_node::store::Relation;
 use serde::Serialize;
@@ -87,7 +88,7 @@ pub(crate) const WHOIS: Method<Handle> = Method {
         name: "who",
         kind: Kind::Text,
         need: Need::Required,
-        doc: "A nick, an account (1234-44), or the first digits (four or more) of a chat key.",
+        doc: "A nick, an account (1234-44), the first digits (four or more) of a chat key, or nick and digits (nightraven~8a88e3dd).",
     }],
     result: PERSON,
     example: r#"{"who":"nightraven"}"#,
@@ -262,9 +263,10 @@ async fn whois(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, R
 fn who(text: &str) -> Result<Who, RpcError> {
     let refused = |why: String| RpcError::new(Code::InvalidParams, format!("parameter \"who\": {why}"));
     shorter(text, 128).map_err(refused)?;
-    let is_digits = |text: &str| (4..=64).contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-    // As the command line shows one: the digits say who is meant, whatever the nick is by now.
-    if let Some((_, digits)) = text.rsplit_once('~').filter(|(_, digits)| is_digits(digits)) {
+    let is_digits =
+        |text: &str| (KEY_DIGITS_MIN..=64).contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    // As the command line shows one: the digits say who is meant, whatever the nick is by now. A channel may have such a name.
+    if let Some((_, digits)) = text.rsplit_once('~').filter(|(_, digits)| is_digits(digits) && !text.starts_with('#')) {
         return Ok(Who::Key(digits.to_ascii_lowercase()));
     }
     let is_key = is_digits(text);
