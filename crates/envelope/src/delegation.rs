@@ -215,13 +215,12 @@ impl Claim {
         bytes.push(curve_number(curve));
         bytes.push(u8::try_from(self.name.len()).map_err(|_| DelegationFault::Name)?);
         bytes.extend(self.name.as_bytes());
-        let point = self.key.to_compressed()?;
-        bytes.extend(&point);
+        let point = point_of(&self.key)?;
+        bytes.extend(point.iter().skip(1));
         bytes.extend(signature.to_fixed());
         if self.scope == Scope::NOTHING {
             bytes.extend(self.chat_key.as_bytes());
         }
-        let point = [&[curve_number(curve)], point.as_slice()].concat();
         Ok(Checked { claim: self.clone(), digest, bytes, point })
     }
 
@@ -303,6 +302,21 @@ impl Delegation {
         self.scope
     }
 
+    /// The account.
+    pub const fn account(&self) -> u32 {
+        self.account
+    }
+
+    /// The account's name, when that is claimed as well; else empty.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it names the key of this point (see [`point_of`]) as its signer. Compares bytes, and checks no signature.
+    pub fn is_by(&self, point: &[u8]) -> bool {
+        point.split_first().is_some_and(|(curve, point)| *curve == curve_number(self.curve) && point == self.point)
+    }
+
     /// Checks the signature, and all that can be checked without the chain. `author` is the chat key that signed the message it came in: a
     /// delegation is for that key and no other. The end of one names its key, and may come from anybody.
     pub fn check(self, network: Network, author: Option<&ChatKey>, now_s: u32) -> Result<Checked, DelegationFault> {
@@ -329,6 +343,11 @@ impl Checked {
     pub fn precedence(&self) -> (u32, bool) {
         (self.claim.issued, self.is_end())
     }
+}
+
+/// A key in short, behind the number of its curve: equal for equal points.
+pub fn point_of(key: &PublicKey) -> Result<Vec<u8>, PointError> {
+    Ok([&[curve_number(key.curve())], key.to_compressed()?.as_slice()].concat())
 }
 
 fn is_safe(digest: &[u8; 32]) -> bool {

@@ -11,7 +11,7 @@ use nightjar_pasc::wallet_file::{DecryptError, WalletFile, WalletFileError};
 use zeroize::Zeroizing;
 
 use crate::chain::daemon::{Daemon, DaemonError};
-use crate::chain::view::Looked;
+use crate::chain::view::{Ask, Looked};
 use crate::engine::random;
 use crate::handle::Handle;
 use crate::identity::{ChangeError, Identity, Proof, WhichError};
@@ -139,7 +139,7 @@ impl Handle {
         });
         let (key, name) = match signed_by {
             Some(key) => (key, String::new()),
-            None => match chain.account(account).await {
+            None => match chain.account(account, Ask::Anybody).await {
                 Looked::Account(view) => (view.key, view.name),
                 Looked::Nobody { block } => {
                     let why = format!("there is no such account at block {block}");

@@ -6,12 +6,13 @@ mod node_common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use nightjar_core::address::{Address, LinkKind};
 use nightjar_core::record::Target;
 use nightjar_envelope::delegation::LIFE_S_MAX;
 use nightjar_envelope::key::ChatKey;
 use nightjar_node::chain::daemon::DaemonError;
 use nightjar_node::chain::standing::Standing;
-use nightjar_node::foreign::{Manner, WalletAccount, WalletDaemon};
+use nightjar_node::foreign::{DaemonOptions, Manner, UnmodifiedDaemon, WalletAccount, WalletDaemon};
 use nightjar_node::message::{Filter, Message};
 use nightjar_node::post::{Addressee, Letter, SealWish, Sealed, Who, Work};
 use nightjar_node::prove::{ProveError, ProveWish, Signer};
@@ -114,7 +115,7 @@ async fn a_proven_message_keeps_its_mark_when_the_account_is_sold_and_later_ones
     write(&alice, "#a", "still mine?").await;
     let all = until(&bob, "the second comes", |all| all.len() == 2).await;
     assert_eq!(states(&all), [(Standing::Proven, Standing::Lapsed), (Standing::Lapsed, Standing::Lapsed)]);
-    let who = bob.handle().post().who_is(&Who::Name(nightjar_core::name::Name::Account(ACCOUNT)));
+    let who = bob.handle().who_is(&Who::Name(nightjar_core::name::Name::Account(ACCOUNT))).await;
     assert_eq!(who[0].speaker.standing, Standing::Lapsed);
     // After a restart it is known that it was proven once.
     let temp = bob.stop().await;
@@ -136,12 +137,40 @@ async fn an_account_that_was_never_confirmed_is_claimed_and_without_anybody_to_a
     identity(&alice, "raven").await;
     alice.handle().prove(by_wallet(None)).await.unwrap();
     write(&alice, "#a", "mine").await;
-    let looked =
-        |all: &[Message]| all.first().and_then(|it| it.speaker.clone()).is_some_and(|it| !it.source.is_empty());
-    let all = until(&doubter, "it was looked at", looked).await;
-    assert_eq!(all[0].speaker.as_ref().unwrap().standing, Standing::Claimed);
-    let all = until(&lonely, "it was looked at", looked).await;
-    assert_eq!(all[0].speaker.as_ref().unwrap().standing, Standing::Unchecked);
+    let now = |all: &[Message]| Some(all.first()?.speaker.as_ref()?.clone());
+    until(&doubter, "it was looked at", |all| {
+        now(all).is_some_and(|it| it.standing == Standing::Claimed && !it.source.is_empty())
+    })
+    .await;
+    until(&lonely, "the claim comes", |all| now(all).is_some_and(|it| it.standing == Standing::Unchecked)).await;
+    // The user wants to know, and is told why nobody can say.
+    let who = lonely.handle().who_is(&Who::Name(nightjar_core::name::Name::Account(ACCOUNT))).await;
+    assert_eq!(who[0].speaker.standing, Standing::Unchecked);
+    assert!(who[0].speaker.source.contains("no PascalCoin peer answers"), "{:?}", who[0].speaker);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_comes_asks_no_peer_and_a_user_who_wants_to_know_asks_all() {
+    let hers = wallet().await;
+    let alice = node(&[], &hers).await;
+    let mut peers = Vec::new();
+    for address in ["127.1.0.1:0", "127.2.0.1:0", "127.3.0.1:0"] {
+        peers.push(UnmodifiedDaemon::bind(address.parse().unwrap(), DaemonOptions::default()).await.unwrap());
+    }
+    let pascal = |of: &UnmodifiedDaemon| Address::new(LinkKind::Pascal, of.address().ip(), of.address().port());
+    let bob = TestNode::start(&[alice.tls(), pascal(&peers[0]), pascal(&peers[1])]).await;
+    peers[2].dial(bob.handle().about().listen).await.unwrap();
+    bob.linked(4).await;
+    bob.listen("#a").await;
+    identity(&alice, "raven").await;
+    alice.handle().prove(by_wallet(None)).await.unwrap();
+    write(&alice, "#a", "mine").await;
+    until(&bob, "the claim comes", |all| states(all).first().is_some_and(|(_, now)| *now == Standing::Unchecked)).await;
+    let asked = || peers.iter().map(|peer| peer.counters().account_questions).sum::<u64>();
+    assert_eq!(asked(), 0);
+    let who = bob.handle().who_is(&Who::Name(nightjar_core::name::Name::Account(ACCOUNT))).await;
+    // On their chain there is no such account.
+    assert_eq!((asked(), who[0].speaker.standing), (3, Standing::Claimed));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -216,7 +216,9 @@ impl Ear {
             };
             self.own.extend(all.identities.iter().filter(goes_by).map(|identity| identity.key.clone()));
             if !folded.starts_with('#') {
-                let who = json!({ "who": if folded.starts_with(|first: char| first.is_ascii_digit()) { folded.clone() } else { format!("@{folded}") } });
+                let is_account = folded.starts_with(|first: char| first.is_ascii_digit());
+                let who = if is_account { folded.clone() } else { format!("@{folded}") };
+                let who = json!({ "who": who, "look": false });
                 let people: Vec<Known> = super::understood("whois", self.client.call("whois", who).await?)?;
                 self.conversations.extend(people.into_iter().map(|known| format!("@{}", known.key)));
             }

@@ -1,5 +1,7 @@
 //! `nightjar join`, `part`, `whois` and `requests`: channels behind a passphrase, who is who, who asks to be heard.
 
+use std::time::Duration;
+
 use clap::Subcommand;
 use nightjar_core::name::{Name, TypedName};
 use nightjar_node::identity::KEY_DIGITS_MIN;
@@ -11,6 +13,8 @@ use crate::exit::Failure;
 use crate::output::{self, Paint};
 use crate::secret;
 
+/// What takes longer is told to take its time.
+const QUICK: Duration = Duration::from_secs(2);
 /// Hex digits of a whole chat key.
 pub(super) const KEY_DIGITS: usize = 64;
 
@@ -63,7 +67,7 @@ pub(super) struct Part {
 const WHOIS_HELP: &str = "\
 WHO is a nick (nightraven), an account (1234-44), the first digits (four or more) of a chat key, or nick and digits
 as `listen` shows them (nightraven~8a88e3dd). Anybody may call himself anything: only `proven` and `proven by 3 peers` say more than
-the author himself does.";
+the author himself does. Whether they still own what they claim is asked of your daemon, or of PascalCoin peers.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = WHOIS_HELP)]
@@ -186,7 +190,17 @@ pub(super) async fn part(client: Client, args: Part) -> Result<(), Failure> {
 }
 
 pub(super) async fn whois(client: Client, args: Whois) -> Result<(), Failure> {
-    let result = client.call("whois", json!({ "who": args.who })).await?;
+    let result = {
+        let mut asked = std::pin::pin!(client.call("whois", json!({ "who": args.who })));
+        tokio::select! {
+            biased;
+            result = &mut asked => result?,
+            () = tokio::time::sleep(QUICK) => {
+                output::note("nightjar: asking who owns the account; some take ten seconds to answer");
+                asked.await?
+            }
+        }
+    };
     if args.json {
         return Ok(output::print(&output::json(&result))?);
     }
@@ -260,7 +274,7 @@ pub(super) async fn key_of(client: &Client, who: &str) -> Result<String, Failure
         return Ok(digits.to_owned());
     }
     let people: Vec<Person> =
-        super::understood("whois", client.call("whois", json!({ "who": format!("~{digits}") })).await?)?;
+        super::understood("whois", client.call("whois", json!({ "who": format!("~{digits}"), "look": false })).await?)?;
     let who = shown;
     match people.as_slice() {
         [one] => Ok(one.key.clone()),

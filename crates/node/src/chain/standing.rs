@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use nightjar_core::time::Wall;
-use nightjar_envelope::delegation::{Checked, Claim, Scope};
+use nightjar_envelope::delegation::{Delegation, point_of};
 
 use super::view::{Looked, Who};
 
@@ -77,53 +77,67 @@ impl FromStr for Standing {
     }
 }
 
-/// Of delegations with one account, point and chat key the one that counts: the newest, and at the same time the end of
-/// all. `None` when that one is an end, or there is none.
-pub fn counting<'a>(delegations: impl IntoIterator<Item = &'a Checked>) -> Option<&'a Claim> {
-    let newest = delegations.into_iter().max_by_key(|delegation| delegation.precedence());
-    newest.filter(|delegation| !delegation.is_end()).map(|delegation| &delegation.claim)
+/// What the chain says of one account, ready to be compared with many delegations.
+#[derive(Debug)]
+pub struct Owner<'a> {
+    looked: &'a Looked,
+    /// The key that owns it, in short; `None` when there is no account, or this build cannot compute on its curve.
+    point: Option<Vec<u8>>,
+}
+
+impl<'a> Owner<'a> {
+    /// The owner, by this answer.
+    pub fn of(looked: &'a Looked) -> Self {
+        let point = looked.account().and_then(|view| point_of(&view.key).ok());
+        Self { looked, point }
+    }
+
+    /// Whether the chain says what a delegation says. Its signature is not checked.
+    pub fn confirms(&self, claim: &Delegation) -> bool {
+        let Looked::Account(view) = self.looked else { return false };
+        view.number == claim.account()
+            && self.point.as_ref().is_some_and(|point| claim.is_by(point))
+            && (claim.name().is_empty() || claim.name() == view.name)
+    }
+
+    /// How the author stands whose chat key has this delegation, of good signature and the last issued of its account and point; `None`
+    /// when he has none. `matched` says whether the chain was once seen to say what it says.
+    ///
+    /// Where this build cannot compute on the curve of the account's key the author is [`Standing::Unchecked`].
+    pub fn standing(&self, claim: Option<&Delegation>, matched: bool, now: Wall) -> Standing {
+        let not_now = if matched { Standing::Lapsed } else { Standing::Claimed };
+        let Some(claim) = claim.filter(|claim| is_in_force(claim, now)) else { return not_now };
+        match self.looked {
+            Looked::Account(view) if self.confirms(claim) => match view.who {
+                Who::Daemon { .. } => Standing::Proven,
+                Who::Peers(_) => Standing::ProvenByPeers,
+            },
+            Looked::Account(_) if self.point.is_none() => Standing::Unchecked,
+            Looked::Account(_) | Looked::Nobody { .. } => not_now,
+            Looked::Disputed(_) => Standing::Disputed,
+            Looked::Unavailable(_) => Standing::Unchecked,
+        }
+    }
 }
 
 /// Whether a delegation of good signature is in force: it was issued, and has not run out.
-pub fn is_in_force(claim: &Claim, now: Wall) -> bool {
+fn is_in_force(claim: &Delegation, now: Wall) -> bool {
     let now = now.unix_s();
-    claim.scope != Scope::NOTHING && claim.issued <= now.saturating_add(AHEAD_S_MAX) && now < claim.until
-}
-
-/// Whether the chain says what a delegation says.
-pub fn matches(claim: &Claim, looked: &Looked) -> bool {
-    let Looked::Account(view) = looked else { return false };
-    view.number == claim.account
-        && view.key.same_point(&claim.key)
-        && (claim.name.is_empty() || claim.name == view.name)
-}
-
-/// How the author stands whose chat key has this delegation: the one of [`counting`], or `None` when he has none (any
-/// more). `matched` says whether the chain was once seen to say what it says.
-///
-/// A delegation whose signature this build cannot check leaves its author [`Standing::Unchecked`], whatever the chain says.
-pub fn standing(claim: Option<&Claim>, looked: &Looked, matched: bool, now: Wall) -> Standing {
-    let not_now = if matched { Standing::Lapsed } else { Standing::Claimed };
-    let Some(claim) = claim.filter(|claim| is_in_force(claim, now)) else { return not_now };
-    match looked {
-        Looked::Account(view) if matches(claim, looked) => match view.who {
-            Who::Daemon { .. } => Standing::Proven,
-            Who::Peers(_) => Standing::ProvenByPeers,
-        },
-        Looked::Account(_) | Looked::Nobody { .. } => not_now,
-        Looked::Disputed(_) => Standing::Disputed,
-        Looked::Unavailable(_) => Standing::Unchecked,
-    }
+    !claim.is_end() && claim.issued() <= now.saturating_add(AHEAD_S_MAX) && now < claim.until()
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
     use nightjar_core::chain::Network;
     use nightjar_core::time::Wall;
+    use nightjar_envelope::delegation::{Claim, Scope};
     use nightjar_envelope::key::ChatSecret;
-    use nightjar_pasc::key::PublicKey;
+    use nightjar_pasc::key::{Curve, PrivateKey, PublicKey};
+    use nightjar_pasc::signature::sign;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
     use zeroize::Zeroizing;
 
     use super::*;
@@ -139,8 +153,8 @@ mod tests {
         assert_eq!("Proven".parse::<Standing>(), Err(NoStanding));
     }
 
-    fn key(raw: &[u8]) -> PublicKey {
-        PublicKey::parse_raw(raw).unwrap().0
+    fn key(seed: u64) -> PrivateKey {
+        PrivateKey::random(Curve::Secp256k1, &mut ChaCha20Rng::seed_from_u64(seed)).unwrap()
     }
 
     fn claim() -> Claim {
@@ -151,28 +165,24 @@ mod tests {
             issued: NOW.unix_s() - 9,
             until: NOW.unix_s() + 9,
             name: String::new(),
-            key: key(&[0xca, 0x02, 1, 0, 1, 1, 0, 7]),
+            key: key(1).public_key(),
             chat_key: ChatSecret::from_seed(&Zeroizing::new([1; 32])).public(),
         }
     }
 
-    fn delegation(issued: u32, scope: Scope) -> Checked {
-        let claim = Claim { issued, scope, ..claim() };
-        Checked { claim, digest: [0; 32], bytes: Vec::new(), point: Vec::new() }
+    /// Signed, for whichever chat key has a digest that verifiers take at these times.
+    fn delegation(claim: Claim) -> Delegation {
+        let of =
+            |seed| Claim { chat_key: ChatSecret::from_seed(&Zeroizing::new([seed; 32])).public(), ..claim.clone() };
+        let signed =
+            |claim: Claim| claim.signed(&sign(&key(1), &claim.digest(), &mut ChaCha20Rng::seed_from_u64(2))).ok();
+        let checked = (0..=255).map(of).find_map(signed).unwrap();
+        Delegation::parse(&checked.bytes).unwrap()
     }
 
-    fn view(raw: &[u8], who: Who) -> Looked {
-        let key = key(raw);
-        let view = AccountView {
-            number: 1234,
-            key,
-            name: "nightraven".to_owned(),
-            listed: None,
-            block: 7,
-            who,
-            asked_at: NOW,
-        };
-        Looked::Account(view)
+    fn view(key: PublicKey, who: Who) -> Looked {
+        let name = "nightraven".to_owned();
+        Looked::Account(AccountView { number: 1234, key, name, listed: None, block: 7, who, asked_at: NOW })
     }
 
     fn by_daemon() -> Who {
@@ -180,72 +190,81 @@ mod tests {
     }
 
     fn owned() -> Looked {
-        // With leading zeros: the same point.
-        view(&[0xca, 0x02, 2, 0, 0, 1, 1, 0, 7], by_daemon())
+        view(key(1).public_key(), by_daemon())
     }
 
     fn sold() -> Looked {
-        view(&[0xca, 0x02, 1, 0, 2, 1, 0, 7], by_daemon())
+        view(key(2).public_key(), by_daemon())
     }
 
-    fn stands(claim: &Claim, looked: &Looked, matched: bool) -> Standing {
-        standing(Some(claim), looked, matched, NOW)
+    fn stands(claim: Claim, looked: &Looked, matched: bool) -> Standing {
+        Owner::of(looked).standing(Some(&delegation(claim)), matched, NOW)
     }
 
     #[test]
     fn the_owner_of_now_is_proven_and_one_that_peers_name_is_shown_apart() {
-        assert_eq!(stands(&claim(), &owned(), false), Standing::Proven);
-        let by_peers = view(&[0xca, 0x02, 1, 0, 1, 1, 0, 7], Who::Peers(vec!["a".to_owned()]));
-        assert_eq!(stands(&claim(), &by_peers, false), Standing::ProvenByPeers);
+        assert_eq!(stands(claim(), &owned(), false), Standing::Proven);
+        let by_peers = view(key(1).public_key(), Who::Peers(vec!["a".to_owned()]));
+        assert_eq!(stands(claim(), &by_peers, false), Standing::ProvenByPeers);
+    }
+
+    #[test]
+    fn a_key_with_leading_zeros_is_the_same_point() {
+        let raw = key(1).public_key().to_raw();
+        let (curve, x, y) = (&raw[..2], &raw[4..36], &raw[38..]);
+        let padded = [curve, &[33, 0, 0], x, &[33, 0, 0], y].concat();
+        let padded = PublicKey::parse_raw(&padded).unwrap().0;
+        assert!(padded != key(1).public_key() && padded.same_point(&key(1).public_key()));
+        assert_eq!(stands(claim(), &view(padded, by_daemon()), false), Standing::Proven);
+    }
+
+    #[test]
+    fn a_key_that_is_no_point_of_its_curve_leaves_its_owner_unchecked() {
+        let none = PublicKey::parse_raw(&[0xca, 0x02, 1, 0, 1, 1, 0, 7]).unwrap().0;
+        assert_eq!(stands(claim(), &view(none, by_daemon()), true), Standing::Unchecked);
     }
 
     #[test]
     fn a_sold_account_lapses_if_it_was_once_seen_to_match_and_is_only_claimed_otherwise() {
-        assert_eq!(stands(&claim(), &sold(), true), Standing::Lapsed);
-        assert_eq!(stands(&claim(), &sold(), false), Standing::Claimed);
+        assert_eq!(stands(claim(), &sold(), true), Standing::Lapsed);
+        assert_eq!(stands(claim(), &sold(), false), Standing::Claimed);
         let nobody = Looked::Nobody { block: 7 };
-        assert_eq!(stands(&claim(), &nobody, false), Standing::Claimed);
+        assert_eq!(stands(claim(), &nobody, false), Standing::Claimed);
         // Another account of the same key proves nothing.
-        assert_eq!(stands(&Claim { account: 1235, ..claim() }, &owned(), false), Standing::Claimed);
+        assert_eq!(stands(Claim { account: 1235, ..claim() }, &owned(), false), Standing::Claimed);
     }
 
     #[test]
     fn a_name_must_be_the_one_of_the_account() {
-        assert_eq!(stands(&Claim { name: "nightraven".to_owned(), ..claim() }, &owned(), false), Standing::Proven);
-        assert_eq!(stands(&Claim { name: "satoshi".to_owned(), ..claim() }, &owned(), false), Standing::Claimed);
+        assert_eq!(stands(Claim { name: "nightraven".to_owned(), ..claim() }, &owned(), false), Standing::Proven);
+        assert_eq!(stands(Claim { name: "satoshi".to_owned(), ..claim() }, &owned(), false), Standing::Claimed);
     }
 
     #[test]
     fn it_counts_until_its_last_second_and_not_from_the_future() {
         let now = NOW.unix_s();
-        assert_eq!(stands(&Claim { until: now + 1, ..claim() }, &owned(), true), Standing::Proven);
-        assert_eq!(stands(&Claim { until: now, ..claim() }, &owned(), true), Standing::Lapsed);
-        assert_eq!(stands(&Claim { until: now, ..claim() }, &owned(), false), Standing::Claimed);
-        assert_eq!(stands(&Claim { issued: now + AHEAD_S_MAX, ..claim() }, &owned(), false), Standing::Proven);
-        assert_eq!(stands(&Claim { issued: now + AHEAD_S_MAX + 1, ..claim() }, &owned(), false), Standing::Claimed);
+        assert_eq!(stands(Claim { until: now + 1, ..claim() }, &owned(), true), Standing::Proven);
+        assert_eq!(stands(Claim { until: now, ..claim() }, &owned(), true), Standing::Lapsed);
+        assert_eq!(stands(Claim { until: now, ..claim() }, &owned(), false), Standing::Claimed);
+        let issued = |issued| Claim { issued, until: issued + 9, ..claim() };
+        assert_eq!(stands(issued(now + AHEAD_S_MAX), &owned(), false), Standing::Proven);
+        assert_eq!(stands(issued(now + AHEAD_S_MAX + 1), &owned(), false), Standing::Claimed);
     }
 
     #[test]
     fn who_cannot_be_checked_is_unchecked_and_where_peers_do_not_agree_it_is_disputed() {
         let away = Looked::Unavailable("no daemon, no peers".to_owned());
         for matched in [false, true] {
-            assert_eq!(stands(&claim(), &away, matched), Standing::Unchecked);
-            assert_eq!(stands(&claim(), &Looked::Disputed("a and b".to_owned()), matched), Standing::Disputed);
+            assert_eq!(stands(claim(), &away, matched), Standing::Unchecked);
+            assert_eq!(stands(claim(), &Looked::Disputed("a and b".to_owned()), matched), Standing::Disputed);
         }
     }
 
     #[test]
-    fn the_newest_counts_and_a_revocation_of_the_same_second_wins() {
-        let speaks = |issued| delegation(issued, Scope::SPEAK);
-        let (old, new) = (speaks(5), speaks(6));
-        let ended_at = |issued| delegation(issued, Scope::NOTHING);
-        assert_eq!(counting([&old, &new]), Some(&new.claim));
-        assert_eq!(counting([&new, &old]), Some(&new.claim));
-        assert_eq!(counting([&new, &ended_at(6), &old]), None);
-        assert_eq!(counting([&ended_at(6), &new]), None);
-        assert_eq!(counting([&ended_at(5), &new]), Some(&new.claim));
-        assert_eq!(counting([]), None);
-        assert_eq!(standing(None, &owned(), true, NOW), Standing::Lapsed);
-        assert_eq!(stands(&ended_at(6).claim, &owned(), false), Standing::Claimed);
+    fn the_end_of_a_delegation_confirms_nobody() {
+        let end = || Claim { scope: Scope::NOTHING, ..claim() };
+        assert_eq!(stands(end(), &owned(), false), Standing::Claimed);
+        assert_eq!(stands(end(), &owned(), true), Standing::Lapsed);
+        assert_eq!(Owner::of(&owned()).standing(None, true, NOW), Standing::Lapsed);
     }
 }

@@ -1,5 +1,5 @@
 //! Who owns which account, looked up when somebody wants to know: by the user's own daemon first, by what peers agree on
-//! otherwise. Never asks because a record arrived, and never asks twice at a time for the same account.
+//! otherwise. Peers see the question, so none goes to them because of what came; never asks twice at a time for the same account.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -35,6 +35,15 @@ const NUMBERS_END: u32 = 1 << 31;
 #[derive(Clone, Debug)]
 pub struct ChainView {
     shared: Arc<Shared>,
+}
+
+/// Who may be asked about an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ask {
+    /// The user's own daemon alone, which tells nobody. For what others can cause: a claim that came.
+    Daemon,
+    /// Peers as well, if the daemon does not help. For what the user wants to know, and for what is due by the clock.
+    Anybody,
 }
 
 /// What was found out about an account.
@@ -113,6 +122,8 @@ struct Kept {
 #[derive(Debug)]
 struct Seen {
     looked: Looked,
+    /// Who might have been asked.
+    ask: Ask,
     at: Mono,
     /// The chain was here when it was asked.
     turn: u64,
@@ -148,8 +159,8 @@ impl ChainView {
         self.shared.moved.subscribe()
     }
 
-    /// What the chain says of an account. Answers at once from what is known at this block.
-    pub async fn account(&self, number: u32) -> Looked {
+    /// What the chain says of an account, by whoever may be asked. Answers at once from what is known at this block.
+    pub async fn account(&self, number: u32, ask: Ask) -> Looked {
         if number >= NUMBERS_END {
             return Looked::Unavailable(format!(
                 "PascalCoin's protocol has no questions about accounts from {NUMBERS_END} on"
@@ -161,15 +172,16 @@ impl ChainView {
         let turn = self.shared.moved.borrow().turn;
         // Without a daemon nobody says when there is a block.
         let is_of_now = |seen: &Seen| self.shared.daemon.is_none() || seen.turn == turn;
-        if let Some(seen) = seen.as_ref().filter(|seen| is_of_now(seen) && !seen.is_old(now.mono)) {
+        let is_enough = |seen: &Seen| seen.ask >= ask || seen.looked.block().is_some();
+        if let Some(seen) = seen.as_ref().filter(|seen| is_of_now(seen) && !seen.is_old(now.mono) && is_enough(seen)) {
             return seen.looked.clone();
         }
         let before = seen.take().map(|seen| seen.looked);
-        let looked = self.shared.look(number, before).await;
+        let looked = self.shared.look(number, before, ask).await;
         let (moved, now) = (*self.shared.moved.borrow(), self.shared.clock.now().mono);
         // If a block came in the meantime, it is looked at again.
         let turn = if looked.block().is_none_or(|block| moved.block == Some(block)) { moved.turn } else { turn };
-        *seen = Some(Seen { looked: looked.clone(), at: now, turn });
+        *seen = Some(Seen { looked: looked.clone(), ask, at: now, turn });
         looked
     }
 
@@ -187,7 +199,7 @@ impl ChainView {
         };
         match daemon.find(name).await {
             Ok(None) => Looked::Nobody { block },
-            Ok(Some(account)) => self.account(account.number).await,
+            Ok(Some(account)) => self.account(account.number, Ask::Daemon).await,
             Err(error) => Looked::Unavailable(error.to_string()),
         }
     }
@@ -235,7 +247,7 @@ impl Shared {
         Arc::clone(&entry.place)
     }
 
-    async fn look(&self, number: u32, before: Option<Looked>) -> Looked {
+    async fn look(&self, number: u32, before: Option<Looked>, ask: Ask) -> Looked {
         let by_daemon = match &self.daemon {
             None => None,
             Some(daemon) => match self.ask_daemon(daemon, number, before).await {
@@ -243,7 +255,11 @@ impl Shared {
                 Err(why) => Some(why),
             },
         };
-        match (self.ask_peers(number).await, by_daemon) {
+        let by_peers = match ask {
+            Ask::Daemon => Looked::Unavailable("none is asked because of what came, `whois` asks".to_owned()),
+            Ask::Anybody => self.ask_peers(number).await,
+        };
+        match (by_peers, by_daemon) {
             (Looked::Unavailable(peers), Some(daemon)) => {
                 Looked::Unavailable(format!("{daemon}; and of peers: {peers}"))
             }

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 /// Peers that one question goes to: a few answers are enough to compare.
 pub(super) const ASKED_MAX: usize = 8;
-/// Accounts that are asked for along with the one that is meant, so that a peer does not learn which it is.
-pub(super) const RANGE: u32 = 16;
+/// Accounts that are asked for together, so that a peer does not learn which of them is meant.
+const RUN: u32 = 16;
 /// Texts to one wallet in [`WALLET_MS`]; the link's session spaces them out.
 const WALLET_TEXTS_MAX: usize = 6;
 const WALLET_MS: u64 = 60_000;
@@ -65,11 +65,10 @@ impl Asks {
     }
 }
 
-/// The run of accounts to ask for when one is meant: `before` of them, at most [`RANGE`] - 1, lie below it.
-pub(super) fn range_around(number: u32, before: u32) -> (u32, u32) {
-    let first = number.saturating_sub(before);
-    // Numbers from 2^31 on are refused by daemons; nobody asks for one.
-    (first, RANGE.min((1 << 31) - first))
+/// The run of accounts to ask for when one is meant: its first number, and how many. Always the same one: of runs that begin somewhere
+/// else each time, few share more than the one that is meant.
+pub(super) const fn run_of(number: u32) -> (u32, u32) {
+    (number / RUN * RUN, RUN)
 }
 
 #[cfg(test)]
@@ -79,12 +78,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_run_holds_the_account_that_is_meant() {
-        for number in [0, 1, 15, 16, 1234, (1 << 31) - 1] {
-            for before in 0..RANGE {
-                let (first, count) = range_around(number, before);
-                assert!((first..first + count).contains(&number) && first + count <= 1 << 31);
-            }
+    fn all_accounts_of_a_run_are_asked_for_in_the_same_way() {
+        for number in [0, 15, 16, 1234, (1 << 31) - 1] {
+            let (first, count) = run_of(number);
+            assert!((first..first + count).contains(&number));
+            assert!((first..first + count).all(|of_it| run_of(of_it) == (first, count)));
+            // Numbers from 2^31 on are refused by daemons.
+            assert!(first + count <= 1 << 31);
         }
     }
 

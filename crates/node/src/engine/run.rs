@@ -14,12 +14,11 @@ use nightjar_core::router::{AddressSource, Closed, Input, KnownAddress, Output, 
 use nightjar_core::time::{Mono, Now};
 use nightjar_wire::pascal::WALLET_TEXT_BYTES_MAX;
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::Rng as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
-use super::asks::{ASKED_MAX, Asks, RANGE, range_around};
+use super::asks::{ASKED_MAX, Asks, run_of};
 use super::listens::{Change, Listens};
 use super::{STOP_MS_MAX, draft, ms};
 use crate::clock::Clock;
@@ -414,8 +413,7 @@ impl Engine {
     }
 
     fn ask(&mut self, number: u32) -> Vec<PendingAnswer> {
-        let before = self.chance.next_u32() % RANGE;
-        let (first, count) = range_around(number, before);
+        let (first, count) = run_of(number);
         let is_pascal = |(_, peer, ..): &(LinkId, &PeerInfo, _, _)| peer.kind == LinkKind::Pascal;
         let mut peers: Vec<_> = self
             .router

@@ -1,22 +1,27 @@
-//! Looks at the chain for those who claim accounts: when a claim is new, and again when blocks pass. Never because a record came
-//! that is not for this node.
+//! Looks at the chain for those who claim accounts: when the user wants to know, when blocks pass, and when a claim is new. Because of
+//! what came, only the user's own daemon is asked: peers see the question, and who sent a claim could see by it where it was opened.
+
+use std::collections::BTreeSet;
 
 use nightjar_core::time::Wall;
 use nightjar_envelope::delegation::Delegation;
 use nightjar_envelope::key::ChatKey;
+use tokio::task::JoinSet;
 
 use super::Post;
 use super::people::rank;
-use crate::chain::standing::{Standing, matches, standing};
-use crate::chain::view::{ChainView, Looked, Who};
+use crate::chain::standing::{Owner, Standing};
+use crate::chain::view::{Ask, ChainView, Looked, Who};
 use crate::handle::Handle;
 use crate::store::{Change, Proof};
 
-/// Accounts that are looked at again when a block comes, those of people heard last first. A daemon on the same machine answers
-/// as many in seconds.
+/// Accounts that the user's own daemon is asked about again when a block comes, those of people heard last first. It answers as many in
+/// seconds.
 const BY_DAEMON_MAX: usize = 1_024;
 /// The same by peers, who take two questions a second.
 const BY_PEERS_MAX: usize = 16;
+/// Accounts that are asked about at one time: one who does not answer holds up the others for ten seconds.
+const AT_ONCE_MAX: usize = 8;
 /// What came within this time before the chain was first asked is counted as what it says now: the claim comes behind the message
 /// that it belongs to, and the answer behind both.
 const BACK_MS: u64 = 10 * 60_000;
@@ -25,66 +30,86 @@ const BACK_MS: u64 = 10 * 60_000;
 pub(crate) async fn run(handle: Handle, chain: ChainView) {
     let post = handle.post().clone();
     let mut moved = chain.moved();
+    let mut asked = JoinSet::new();
     post.look_at_all(&chain);
     loop {
+        while asked.len() < AT_ONCE_MAX
+            && let Some((account, ask)) = post.next_look()
+        {
+            if ask == Ask::Daemon && chain.daemon().is_none() {
+                continue;
+            }
+            let chain = chain.clone();
+            asked.spawn(async move { (account, chain.account(account, ask).await) });
+        }
         tokio::select! {
+            Some(Ok((account, looked))) = asked.join_next() => post.looked(account, &looked),
             () = post.shared.look.notified() => {}
             Ok(()) = moved.changed() => post.look_at_all(&chain),
             () = handle.requests.closed() => return,
-        }
-        while let Some(account) = post.next_look() {
-            let looked = tokio::select! {
-                looked = chain.account(account) => looked,
-                () = handle.requests.closed() => return,
-            };
-            post.looked(account, &looked);
         }
     }
 }
 
 impl Post {
-    fn next_look(&self) -> Option<u32> {
+    /// Looks at these accounts now, because the user wants to know.
+    pub(super) async fn look_now(&self, chain: &ChainView, accounts: impl IntoIterator<Item = u32>) {
+        let mut asked = JoinSet::new();
+        for account in accounts {
+            let chain = chain.clone();
+            asked.spawn(async move { (account, chain.account(account, Ask::Anybody).await) });
+        }
+        while let Some(Ok((account, looked))) = asked.join_next().await {
+            self.looked(account, &looked);
+        }
+    }
+
+    fn next_look(&self) -> Option<(u32, Ask)> {
         self.shared.looks().pop_front()
     }
 
-    /// All accounts that somebody claims are to be looked at again.
+    /// The accounts that somebody claims are to be looked at again. It is time for that, and nobody had a say in when.
     fn look_at_all(&self, chain: &ChainView) {
-        let most = if chain.daemon().is_some() { BY_DAEMON_MAX } else { BY_PEERS_MAX };
-        let accounts = self.shared.lock().known.accounts(most);
-        for account in accounts {
-            self.shared.look_at(account);
+        let (by_anybody, by_daemon) = {
+            let state = self.shared.lock();
+            let counts = |proof: &Proof| proof.own || proof.matched || state.known.is_contact(&proof.key);
+            let by_daemon = chain.daemon().map(|_| state.known.accounts(BY_DAEMON_MAX, |_| true));
+            (state.known.accounts(BY_PEERS_MAX, counts), by_daemon.unwrap_or_default())
+        };
+        for account in &by_anybody {
+            self.shared.look_at(*account, Ask::Anybody);
+        }
+        for account in by_daemon.into_iter().filter(|account| !by_anybody.contains(account)) {
+            self.shared.look_at(account, Ask::Daemon);
         }
     }
 
     /// The chain says this of an account: how do those stand who claim it?
-    fn looked(&self, account: u32, looked: &Looked) {
+    pub(super) fn looked(&self, account: u32, looked: &Looked) {
         let now = self.shared.clock.wall();
-        let (mut changes, mut keys) = (Vec::new(), Vec::new());
-        let mut state = self.shared.lock();
-        let network = state.network;
-        let proofs: Vec<Proof> = state.known.proofs().filter(|proof| proof.account == account).cloned().collect();
+        let proofs: Vec<Proof> =
+            self.shared.lock().known.proofs().filter(|proof| proof.account == account).cloned().collect();
+        let owner = Owner::of(looked);
+        let (mut confirmed, mut keys) = (Vec::new(), Vec::new());
         for proof in proofs {
-            let checked = Delegation::parse(&proof.bytes)
-                .and_then(|delegation| delegation.check(network, Some(&proof.key), now.unix_s()));
-            let said = match checked {
-                Ok(checked) => {
-                    let claim = Some(&checked.claim).filter(|_| !checked.is_end());
-                    if claim.is_some_and(|claim| matches(claim, looked)) {
-                        state.known.matched(&proof, &mut changes);
-                    }
-                    let matched = proof.matched || claim.is_some_and(|claim| matches(claim, looked));
-                    standing(claim, looked, matched, now)
-                }
-                // It was checked when it came: this build cannot compute on its curve.
-                Err(_) => Standing::Unchecked,
-            };
-            keys.push((proof.key, said));
+            // Its signature was checked when it came. A row that cannot be read proves nothing.
+            let claim = Delegation::parse(&proof.bytes).ok().filter(|claim| !claim.is_end());
+            let confirms = claim.as_ref().is_some_and(|claim| owner.confirms(claim));
+            keys.push((proof.key, owner.standing(claim.as_ref(), proof.matched || confirms, now)));
+            if confirms && !proof.matched {
+                confirmed.push(proof);
+            }
         }
         // Of several points that claimed the account for one chat key, the best counts.
         keys.sort_by_key(|(key, said)| (*key, rank(*said)));
         keys.dedup_by_key(|(key, _)| *key);
+        let (source, mut changes) = (source(looked), Vec::new());
+        let mut state = self.shared.lock();
+        for proof in confirmed {
+            state.known.matched(&proof, &mut changes);
+        }
         for (key, said) in keys {
-            state.known.judge(key, account, said, &source(looked), now, &mut changes);
+            state.known.judge(key, account, said, &source, now, &mut changes);
             if matches!(said, Standing::Proven | Standing::ProvenByPeers) {
                 let since = Wall(now.0.saturating_sub(BACK_MS));
                 changes.push(Change::Checked { author: key, since, standing: said });
@@ -108,17 +133,13 @@ fn source(looked: &Looked) -> (String, u32) {
 }
 
 impl super::people::Known {
-    /// The accounts that are claimed by those heard last.
-    fn accounts(&self, most: usize) -> Vec<u32> {
+    /// The accounts of the proofs that count here, those claimed by who was heard last first.
+    fn accounts(&self, most: usize, counts: impl Fn(&Proof) -> bool) -> Vec<u32> {
         let heard = |key: &ChatKey| self.speaker(key).map_or(Wall(0), |speaker| speaker.heard);
-        let mut claims: Vec<(Wall, u32)> = self.proofs().map(|proof| (heard(&proof.key), proof.account)).collect();
+        let proofs = self.proofs().filter(|proof| counts(proof));
+        let mut claims: Vec<(Wall, u32)> = proofs.map(|proof| (heard(&proof.key), proof.account)).collect();
         claims.sort_unstable_by(|a, b| b.cmp(a));
-        let mut accounts = Vec::new();
-        for (_, account) in claims {
-            if accounts.len() < most && !accounts.contains(&account) {
-                accounts.push(account);
-            }
-        }
-        accounts
+        let mut seen = BTreeSet::new();
+        claims.into_iter().map(|(_, account)| account).filter(|account| seen.insert(*account)).take(most).collect()
     }
 }

@@ -27,6 +27,7 @@ use rand_chacha::ChaCha20Rng;
 use tokio::sync::{Notify, watch};
 use zeroize::Zeroizing;
 
+use crate::chain::view::Ask;
 use crate::clock::Clock;
 use crate::identity::Identities;
 use crate::message::Speaker;
@@ -75,7 +76,7 @@ struct Shared {
     /// What the engine is to listen to because of keys.
     targets: watch::Sender<Arc<BTreeSet<Target>>>,
     /// Accounts that somebody claims, and the chain was not asked about yet, in the order in which they came.
-    looks: Mutex<VecDeque<u32>>,
+    looks: Mutex<VecDeque<(u32, Ask)>>,
     look: Notify,
     /// A key spoke somewhere, or says something else of itself.
     tell: Notify,
@@ -225,7 +226,7 @@ impl Post {
             }
         }
         self.write_down(changes);
-        self.shared.look_at(checked.claim.account);
+        self.shared.look_at(checked.claim.account, Ask::Anybody);
         self.refresh_own();
     }
 
@@ -393,16 +394,23 @@ impl Post {
         Ok(true)
     }
 
-    /// Those who go by a nick or an account, or whose key begins with these hex digits: our own first, then the likeliest, and of too
-    /// many the first alone.
+    /// Those who go by a nick or an account, or whose key begins with these hex digits, by what is known here.
     pub fn who_is(&self, who: &Who) -> Vec<Known> {
+        self.who_are(&[who])
+    }
+
+    /// Those who go by one of these nicks or accounts, or whose key begins with these hex digits: our own first, then the likeliest, and
+    /// of too many the first alone.
+    fn who_are(&self, who: &[&Who]) -> Vec<Known> {
         let state = self.shared.lock();
-        let mut found: Vec<ChatKey> = match who {
-            Who::Name(Name::Nick(nick)) => state.known.called(nick).iter().map(|it| it.key).collect(),
-            Who::Name(Name::Account(account)) => state.known.claiming(*account).iter().map(|it| it.key).collect(),
+        let found = who.iter().flat_map(|who| match who {
+            Who::Name(Name::Nick(nick)) => state.known.called(nick),
+            Who::Name(Name::Account(account)) => state.known.claiming(*account),
             Who::Name(Name::Channel(_)) => Vec::new(),
-            Who::Key(digits) => state.known.with_key(digits).iter().map(|it| it.key).collect(),
-        };
+            Who::Key(digits) => state.known.with_key(digits),
+        });
+        let mut seen = BTreeSet::new();
+        let mut found: Vec<ChatKey> = found.map(|it| it.key).filter(|key| seen.insert(*key)).collect();
         found.sort_by_key(|key| state.own_key(key).is_none());
         state.people(found.into_iter().take(WHO_IS_MAX))
     }
@@ -470,15 +478,15 @@ impl Shared {
         self.cards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn looks(&self) -> MutexGuard<'_, VecDeque<u32>> {
+    fn looks(&self) -> MutexGuard<'_, VecDeque<(u32, Ask)>> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for a look at an account.
-    fn look_at(&self, account: u32) {
+    fn look_at(&self, account: u32, ask: Ask) {
         let mut looks = self.looks();
-        if looks.len() < LOOKS_MAX && !looks.contains(&account) {
-            looks.push_back(account);
+        if looks.len() < LOOKS_MAX && !looks.contains(&(account, ask)) {
+            looks.push_back((account, ask));
         }
         drop(looks);
         self.look.notify_one();

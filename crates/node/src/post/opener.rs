@@ -18,6 +18,7 @@ use super::meaning::Meant;
 use super::state::State;
 use super::{Shared, count};
 use crate::chain::standing::Standing;
+use crate::chain::view::Ask;
 use crate::message::{Content, NewMessage, Reading, Said};
 use crate::store::{Change, Opened, Opener, Pair, Relation};
 
@@ -218,7 +219,7 @@ impl PostOpener {
                             if !checked.is_end() {
                                 state.known.claims(checked.claim.chat_key, checked.claim.account, changes);
                             }
-                            self.shared.look_at(checked.claim.account);
+                            self.shared.look_at(checked.claim.account, Ask::Daemon);
                         }
                     }
                     Some(Err(_)) | None => count(&self.shared.counters.bad_proofs),

@@ -1,6 +1,7 @@
 //! The way out of a letter: prepared beside the tasks, worked for if that is wanted, handed to the engine part by part, written
 //! down.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nightjar_core::name::Name;
@@ -10,13 +11,15 @@ use nightjar_envelope::key::ChatKey;
 
 use super::send::{AccountKey, Letter, PARTS_AT_ONCE, PARTS_PER_S, Prepared, Sealed, SendError, SpeakAs, seconds_for};
 use super::state::State;
-use super::{Known, Post, WHO_IS_MAX, Who};
-use crate::chain::view::Looked;
+use super::{Known, Post, Who};
+use crate::chain::view::{Ask, Looked};
 use crate::handle::{Handle, PublishError};
 use crate::identity::Identity;
 use crate::store::Change;
 use crate::work::{Search, Wanted, WorkPool};
 
+/// People whose accounts are looked at when the user asks who somebody is: their number is in the hands of strangers.
+const WHO_LOOKS_MAX: usize = 8;
 /// Waits between two groups of parts.
 const PART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -77,20 +80,22 @@ impl Handle {
     }
 
     /// Everybody who goes by a nick, an account or the name of one, or whose key begins with these hex digits. The likeliest
-    /// first. A name of an account is looked up by the user's own daemon; without one only nicks are known.
+    /// first. The chain is asked about the accounts that the first of them claim. A name of an account is looked up by the user's own
+    /// daemon; without one only nicks are known.
     pub async fn who_is(&self, who: &Who) -> Vec<Known> {
-        let mut found = self.post.who_is(who);
-        if let (Who::Name(Name::Nick(name)), Some(chain)) = (who, &self.chain)
-            && chain.daemon().is_some()
-            && let Looked::Account(view) = chain.name(name).await
-        {
-            let owners = self.post.who_is(&Who::Name(Name::Account(view.number)));
-            let is_new = |owner: &Known| found.iter().all(|known| known.speaker.key != owner.speaker.key);
-            let owners: Vec<Known> = owners.into_iter().filter(is_new).collect();
-            found.extend(owners);
-            found.truncate(WHO_IS_MAX);
-        }
-        found
+        let Some(chain) = &self.chain else { return self.post.who_are(&[who]) };
+        let owner = match who {
+            Who::Name(Name::Nick(name)) if chain.daemon().is_some() => {
+                chain.name(name).await.account().map(|it| it.number)
+            }
+            _ => None,
+        };
+        let owner = owner.map(|number| Who::Name(Name::Account(number)));
+        let who: Vec<&Who> = std::iter::once(who).chain(&owner).collect();
+        let accounts: BTreeSet<u32> =
+            self.post.who_are(&who).iter().take(WHO_LOOKS_MAX).filter_map(|known| known.speaker.account).collect();
+        self.post.look_now(chain, accounts).await;
+        self.post.who_are(&who)
     }
 
     pub(super) async fn send_prepared(&self, prepared: Prepared, work: Work, keep: bool) -> Result<Sent, SendError> {
@@ -252,7 +257,10 @@ fn worked(pool: &WorkPool, record: &Record) -> Result<Search, SendError> {
 impl Handle {
     async fn account_key(&self, account: u32) -> AccountKey {
         let Some(chain) = &self.chain else { return Err("nobody is asked about the chain".to_owned()) };
-        match chain.account(account).await {
+        let looked = chain.account(account, Ask::Anybody).await;
+        // A chat key that speaks for it may be proven by that.
+        self.post.looked(account, &looked);
+        match looked {
             Looked::Account(view) => Ok(view.key),
             Looked::Nobody { block } => Err(format!("there is no such account at block {block}")),
             Looked::Disputed(why) | Looked::Unavailable(why) => Err(why),

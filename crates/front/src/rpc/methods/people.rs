@@ -82,14 +82,23 @@ pub(crate) const JOINED: Method<Handle> = Method {
 pub(crate) const WHOIS: Method<Handle> = Method {
     name: "whois",
     summary: "Who goes by a nick, an account or the name of an account, or has a chat key: those heard of here, the likeliest first.",
-    notes: "Anybody may call himself anything: only `proven` and `proven by 3 peers` say more than the author himself does. The name of an \
-            account is looked up by the configured `daemon`; nothing is asked of the network.",
-    params: &[Param {
-        name: "who",
-        kind: Kind::Text,
-        need: Need::Required,
-        doc: "A nick, an account (1234-44), the first digits (four or more) of a chat key, or nick and digits (nightraven~8a88e3dd).",
-    }],
+    notes: "Anybody may call himself anything: only `proven` and `proven by 3 peers` say more than the author himself does. The accounts that \
+            the first eight claim are looked at: by the configured `daemon`, which also knows the names of accounts, else by PascalCoin peers, \
+            which may take ten seconds. No node is asked who somebody is.",
+    params: &[
+        Param {
+            name: "who",
+            kind: Kind::Text,
+            need: Need::Required,
+            doc: "A nick, an account (1234-44), the first digits (four or more) of a chat key, or nick and digits (nightraven~8a88e3dd).",
+        },
+        Param {
+            name: "look",
+            kind: Kind::Boolean,
+            need: Need::Optional,
+            doc: "`false`: only what is known here, and nobody is asked. `true` when left out.",
+        },
+    ],
     result: PERSON,
     example: r#"{"who":"nightraven"}"#,
     example_result: PERSON_EXAMPLE,
@@ -255,7 +264,9 @@ async fn joined(call: Call<Handle>) -> Result<Answer, RpcError> {
 
 async fn whois(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, RpcError> {
     let who = who(&arguments.text("who").expect("it is required"))?;
-    Ok(Answer::of(&call.node.who_is(&who).await.iter().map(person).collect::<Vec<_>>()))
+    let look = arguments.boolean("look").unwrap_or(true);
+    let found = if look { call.node.who_is(&who).await } else { call.node.post().who_is(&who) };
+    Ok(Answer::of(&found.iter().map(person).collect::<Vec<_>>()))
 }
 
 /// Hex digits mean a key when they are no account; a nick that is all hex digits is written `@cafe`. What stands behind a `~` is
