@@ -102,7 +102,9 @@ pub enum ProveError {
     #[error("a proof lives 1 to 90 days: {0} were asked for")]
     Days(u32),
     /// A name that cannot stand in a proof.
-    #[error("account {0} has no name on the chain: prove it without")]
+    #[error(
+        "account {0} has no name on the chain that could be claimed: prove the number alone, without `--with-name`"
+    )]
     NoName(String),
     /// No chance.
     #[error("the system gives no random numbers ({0}): nothing can be signed")]

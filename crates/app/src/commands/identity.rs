@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use nightjar_node::identity::Locked;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::client::Client;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::output::{self, Align, Paint, Table};
 use crate::secret;
 
@@ -401,6 +402,11 @@ async fn export(client: &Client, which: &str, file: &Path, no_passphrase: bool) 
     if !is_stdout && file.exists() {
         return Err(Failure::usage(format!("{file:?} is there already: it is not overwritten")));
     }
+    // Nobody is to think of a passphrase for nothing.
+    let list: List = super::understood("identitylist", client.call("identitylist", json!({})).await?)?;
+    if list.locked {
+        return Err(Failure::new(Exit::Refused, Locked));
+    }
     let passphrase = (!no_passphrase).then(|| secret::ask_new("passphrase for the file")).transpose()?;
     let mut params = which_params(which.to_owned());
     params.extend(optional("passphrase", passphrase));
@@ -453,9 +459,14 @@ fn read(file: &Path) -> Result<String, Failure> {
     let unreadable = |error: std::io::Error| Failure::failed(format!("{file:?} cannot be read: {error}"));
     let mut text = String::new();
     let opened = std::fs::File::open(file).map_err(unreadable)?;
-    opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+    opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Failure::usage(format!("{file:?} is no exported identity: it is no text")),
+        _ => unreadable(error),
+    })?;
     if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(Failure::usage(format!("{file:?} is no identity: it has more than {FILE_BYTES_MAX} bytes")));
+        return Err(Failure::usage(format!(
+            "{file:?} is no exported identity: it has more than {FILE_BYTES_MAX} bytes"
+        )));
     }
     Ok(text)
 }

@@ -185,8 +185,11 @@ pub(super) async fn part(client: Client, args: Part) -> Result<(), Failure> {
         return Ok(output::print(&output::json(&result))?);
     }
     let Removed { removed } = super::understood("part", result)?;
-    let done = if removed { "left" } else { "was not joined" };
-    Ok(output::print(&format!("{} {done}\n", output::visible(name.typed())))?)
+    let name = output::visible(name.typed());
+    if !removed {
+        return Err(Failure::failed(format!("{name} was neither joined nor listened to: nothing is changed")));
+    }
+    Ok(output::print(&format!("{name} left\n"))?)
 }
 
 pub(super) async fn whois(client: Client, args: Whois) -> Result<(), Failure> {

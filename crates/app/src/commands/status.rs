@@ -26,6 +26,7 @@ struct Status {
     connections: u64,
     addresses_known: u64,
     listens: u64,
+    joined: u64,
     seq: u64,
     budgets: String,
     not_stored: u64,
@@ -108,7 +109,14 @@ fn page(result: Value, paint: Paint) -> Result<String, Failure> {
                     output::count(status.addresses_known, "address", "addresses")
                 ),
             ),
-            ("listening", output::count(status.listens, "name or target", "names and targets")),
+            (
+                "listening",
+                format!(
+                    "{}, {} joined with a secret",
+                    output::count(status.listens, "name or target", "names and targets"),
+                    status.joined
+                ),
+            ),
             ("log", stored),
             ("budgets", budgets),
             (
@@ -170,7 +178,7 @@ mod tests {
     fn status() -> Value {
         json!({
             "version": "0.1.0", "network": "main", "node_key": "00ff", "listen": "[::]:4038", "data_dir": "/d",
-            "uptime_s": 3700, "connections": 2, "addresses_known": 5, "listens": 1, "seq": 12, "budgets": "on",
+            "uptime_s": 3700, "connections": 2, "addresses_known": 5, "listens": 1, "joined": 2, "seq": 12, "budgets": "on",
             "not_stored": 0, "banned": [],
             "messages": {"outsiders": 1, "refused": 2, "declined": 3, "bad_proofs": 4, "sets_waiting": 5, "loose_bytes": 6},
             "counters": {

@@ -36,14 +36,14 @@ pub enum LoadError {
 
 /// The secrets wait for their passphrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the identities are locked: unlock them with their passphrase first")]
+#[error("the chat keys are locked: `identity unlock` opens them")]
 pub struct Locked;
 
 /// They stay unlocked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LockError {
     /// Nothing could open them again.
-    #[error("the identities have no passphrase: set one, then they can be locked")]
+    #[error("the chat keys have no passphrase: `identity passphrase` sets one, then they can be locked")]
     NoPassphrase,
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
@@ -118,7 +118,9 @@ pub enum ChangeError {
 #[derive(Debug, thiserror::Error)]
 pub enum PassphraseError {
     /// There is one already, and it was not given.
-    #[error("the identities have a passphrase: give it along with the new one")]
+    #[error(
+        "the chat keys have a passphrase: give it along with the new one (`identity passphrase --change` asks for both)"
+    )]
     OldWanted,
     /// The old one is wrong, or cannot be used.
     #[error("the old passphrase does not open the identities: {0}")]
@@ -166,7 +168,9 @@ pub enum ImportError {
     #[error(transparent)]
     Armour(#[from] ArmourFault),
     /// It was exported with a passphrase, and none was given.
-    #[error("the exported identity is protected: give the passphrase that it was exported with")]
+    #[error(
+        "the exported identity is protected: give the passphrase that it was exported with (`identity import --passphrase` asks for it)"
+    )]
     PassphraseWanted,
     /// The passphrase is wrong, or cannot be used.
     #[error("the exported identity stays locked: {0}")]

@@ -13,10 +13,10 @@ pub const KEY_DIGITS_MIN: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhichError {
     /// There is no identity.
-    #[error("there is no identity yet: make one")]
+    #[error("there is no identity yet: `identity new NICK` makes one")]
     None,
     /// There are some, and none speaks by default.
-    #[error("no identity is the default one: name one by its nick or key, or make one the default")]
+    #[error("no identity is the default one: name one by its nick or key, or let `identity default` choose one")]
     NoDefault,
     /// Nothing of that name.
     #[error(
