@@ -278,6 +278,9 @@ fn of_a_passphrase_channel_a_third_node_sees_records_and_nothing_else() {
 
     let weak = alice.command(&["join", "#den", "--passphrase=raven"]).output().unwrap();
     assert!(complaint(&weak).contains("`weak`"), "{weak:?}");
+    // A phrase that got lost on the way is not replaced by one that nobody else has.
+    let empty = alice.command(&["join", "#den", "--passphrase="]).output().unwrap();
+    assert!(complaint(&empty).contains("is empty"), "{empty:?}");
     let words = alice.does(&["join", "#den", "--passphrase"]);
     let phrase = six_words(&words);
     assert_eq!(phrase.split_whitespace().count(), 6, "{words}");

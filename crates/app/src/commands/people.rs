@@ -37,8 +37,9 @@ pub(super) struct Join {
     name: String,
 
     /// The channel's passphrase: none = make six words, - = ask for it
-    #[arg(long, value_name = "PHRASE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    passphrase: Option<String>,
+    #[arg(long, value_name = "PHRASE", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "the flag alone is a wish too")]
+    passphrase: Option<Option<String>>,
 
     /// Take a passphrase that is easily guessed
     #[arg(long, requires = "passphrase")]
@@ -150,11 +151,11 @@ pub(super) async fn join(client: Client, args: Join) -> Result<(), Failure> {
     let mut params = json!({ "name": name.typed() });
     let members = params.as_object_mut().expect("it was made as an object");
     if let Some(phrase) = args.passphrase {
-        let asked = phrase == "-";
-        let phrase = if asked { secret::ask("passphrase of the channel")? } else { phrase };
-        if phrase.is_empty() && asked {
-            return Err(Failure::usage("the passphrase is empty: --passphrase alone makes six words"));
-        }
+        let phrase = match phrase.as_deref() {
+            None => String::new(),
+            Some("-") => given(secret::ask("passphrase of the channel")?)?,
+            Some(_) => given(phrase.unwrap_or_default())?,
+        };
         members.insert("passphrase".to_owned(), json!(phrase));
         members.insert("weak".to_owned(), json!(args.weak));
     }
@@ -176,6 +177,14 @@ pub(super) async fn join(client: Client, args: Join) -> Result<(), Failure> {
         (None, false) => format!("{name} joined\n"),
     };
     Ok(output::print(&line)?)
+}
+
+/// A phrase that somebody gave: an empty one was to be that of others, and must not become one that is made here.
+fn given(phrase: String) -> Result<String, Failure> {
+    if phrase.is_empty() {
+        return Err(Failure::usage("the passphrase is empty: --passphrase alone makes six words"));
+    }
+    Ok(phrase)
 }
 
 pub(super) async fn part(client: Client, args: Part) -> Result<(), Failure> {
