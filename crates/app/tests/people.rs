@@ -223,6 +223,34 @@ fn a_sealed_first_contact_is_a_request_and_its_answer_comes_on_a_target_of_the_t
 }
 
 #[test]
+fn a_name_means_whom_it_was_sealed_to_until_another_is_named_by_his_digits() {
+    let mut stage = Stage::new();
+    let alice = stage.node(&[], &[]);
+    let (bob, eve) = (stage.node(&[&alice], &[]), stage.node(&[&alice], &[]));
+    alice.http_call("listen", &json!({ "name": "raven" }));
+    alice.does(&["identity", "new", "alice"]);
+    bob.does(&["identity", "new", "raven"]);
+    let his = knows(&alice, "raven");
+    alice.does(&["send", "@raven", "hello"]);
+    eve.does(&["identity", "new", "raven"]);
+    let called = || alice.http_call("whois", &json!({ "who": "raven" })).as_array().unwrap().clone();
+    until("both go by it", || called().len() == 2);
+    let hers = called().into_iter().map(|it| it["key"].as_str().unwrap().to_owned()).find(|key| *key != his).unwrap();
+
+    let (his, hers) = (&his[..8], &hers[..8]);
+    let sent = alice.command(&["send", "@raven", "still you?"]).output().unwrap();
+    let line = String::from_utf8(sent.stdout.clone()).unwrap();
+    assert!(line.contains(&format!("sealed for the chat key {his}")), "{sent:?}");
+    let note = String::from_utf8(sent.stderr).unwrap();
+    assert_eq!(note, format!("nightjar: raven is ~{his} here, as before; another, ~{hers}, goes by raven now\n"));
+    let moved = alice.command(&["send", &format!("raven~{hers}"), "or you?"]).output().unwrap();
+    assert!(String::from_utf8(moved.stdout).unwrap().contains(&format!("sealed for the chat key {hers}")));
+    let note = String::from_utf8(moved.stderr).unwrap();
+    assert_eq!(note, format!("nightjar: raven is ~{hers} here from now on, and was ~{his}\n"));
+    assert!(alice.does(&["send", "raven", "you"]).contains(&format!("sealed for the chat key {hers}")));
+}
+
+#[test]
 fn what_is_sealed_to_an_account_opens_in_its_owners_wallet() {
     let mut stage = Stage::new();
     let daemon = stage.wallet();

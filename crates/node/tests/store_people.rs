@@ -11,7 +11,7 @@ use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::{ChatKey, ChatSecret};
 use nightjar_node::chain::standing::Standing;
 use nightjar_node::message::{Filter, NewMessage, Reading, Said, Speaker};
-use nightjar_node::store::{Change, Joined, Opened, Opener, Pair, People, Proof, Relation, Store};
+use nightjar_node::store::{Change, Joined, Opened, Opener, Pair, People, Pin, Proof, Relation, Store};
 use store_common::{NO_LIMITS, all, dated, new, stored, wallet};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -131,6 +131,7 @@ async fn people_are_kept_over_restarts_row_by_row() {
         root: Some(Zeroizing::new([5; 32])),
         password: Some(Zeroizing::new("secret".to_owned())),
     };
+    let pin = |name: &str, number, used| Pin { name: name.to_owned(), key: key(number), used: Wall(used) };
     let proof = |number| Proof {
         account: 1234,
         key: key(1),
@@ -157,6 +158,11 @@ async fn people_are_kept_over_restarts_row_by_row() {
         Change::NoProof(1234, key(1), vec![1, 1]),
         Change::Speaks("#a".to_owned(), Some(key(1))),
         Change::Speaks("#b".to_owned(), None),
+        Change::Pin(pin("raven", 1, 5)),
+        Change::Pin(pin("1234-44", 1, 6)),
+        Change::Pin(pin("raven", 2, 7)),
+        Change::Pin(pin("crow", 1, 8)),
+        Change::NoPin("crow".to_owned()),
     ];
     store.change(changes).await.unwrap();
     store.close().await;
@@ -166,6 +172,7 @@ async fn people_are_kept_over_restarts_row_by_row() {
     assert_eq!(people.speakers, [speaker(1, Standing::Proven)]);
     assert_eq!(people.proofs, [proof(2)]);
     assert_eq!(people.speaks, [("#a".to_owned(), Some(key(1))), ("#b".to_owned(), None)]);
+    assert_eq!(people.pins, [pin("raven", 2, 7), pin("1234-44", 1, 6)]);
 }
 
 #[tokio::test]

@@ -424,3 +424,77 @@ async fn who_calls_himself_like_another_makes_a_name_ambiguous() {
     middle.try_write(Letter::text(Addressee::Key(hers), "you")).await.unwrap();
     assert_eq!(middle.write("@raven", "you").await.sealed, Sealed::ChatKey(hers, Standing::Claimed));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nick_that_was_written_to_under_seal_means_that_key_when_it_is_renamed_and_forgotten() {
+    let (alice, middle, bob) = line().await;
+    for name in ["raven", "crow"] {
+        alice.listen(name).await;
+    }
+    alice.identity("alice").await;
+    let his = bob.identity("raven").await;
+    assert_eq!(alice.knows("raven").await, his);
+    let sealed = Sealed::ChatKey(his, Standing::Claimed);
+    let first = alice.write("@raven", "are you there?").await;
+    assert_eq!((first.sealed, first.note), (sealed, None));
+
+    let post = bob.handle().post();
+    post.identities().off_the_tasks(|all| all.set_nick("raven", Some("crow"))).await.unwrap();
+    post.refresh_own();
+    assert_eq!(alice.knows("crow").await, his);
+    for seal in [SealWish::Best, SealWish::ChatKey] {
+        let sent = alice.try_write(Letter { seal, ..Letter::text(to("@raven"), "and now?") }).await.unwrap();
+        let short = his.short();
+        let note = format!("raven is ~{short} here, as before; that key calls itself crow now");
+        assert_eq!((sent.sealed, sent.note), (sealed, Some(note)));
+    }
+    // The first contact went to where he is listening now.
+    let said: Vec<String> = bob.said(3).await.into_iter().map(|(said, _)| said).collect();
+    assert_eq!(said, ["are you there?", "and now?", "and now?"]);
+
+    // The same in the open needs the user's word.
+    let open = Letter { seal: SealWish::None, ..Letter::text(to("@raven"), "for all") };
+    assert_eq!(alice.try_write(open).await.unwrap().sealed, Sealed::Open);
+
+    let temp = alice.stop().await;
+    let file = temp.path().join("data").join("nightjar.db");
+    let forgotten = rusqlite::Connection::open(file).unwrap().execute("DELETE FROM speaker WHERE nick = 'crow'", []);
+    assert_eq!(forgotten.unwrap(), 1);
+    let alice = TestNode::start_in(temp, &[], |_| {}).await;
+    let sent = alice.write("@raven", "still?").await;
+    assert_eq!(sent.sealed, sealed);
+    assert!(sent.note.unwrap().contains("nothing else is known"));
+    // The key alone tells no name to reach it by, but the pin does.
+    assert_eq!(alice.try_write(Letter::text(Addressee::Key(his), "you")).await.unwrap().sealed, sealed);
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nick_whose_request_was_accepted_means_that_key_and_the_user_can_say_another() {
+    let (alice, middle, bob) = line().await;
+    alice.listen("raven").await;
+    middle.listen("raven").await;
+    let his = bob.identity("raven").await;
+    let hers = alice.identity("alice").await;
+    assert_eq!(alice.knows("raven").await, his);
+    bob.listen("alice").await;
+    let post = alice.handle().post();
+    bob.try_write(Letter { seal: SealWish::None, ..Letter::text(to("@alice"), "it is me") }).await.unwrap();
+    alice.said(1).await;
+    assert!(post.decide(his, Relation::Contact).await.unwrap());
+
+    // Another takes the nick; neither hearing nor accepting him makes the name his.
+    let other = middle.identity("raven").await;
+    middle.try_write(Letter { seal: SealWish::None, ..Letter::text(to("@alice"), "no, me") }).await.unwrap();
+    alice.said(2).await;
+    assert!(post.decide(other, Relation::Contact).await.unwrap());
+    let sent = alice.write("@raven", "you?").await;
+    assert_eq!(sent.sealed, Sealed::ChatKey(his, Standing::Claimed));
+    assert!(sent.note.unwrap().contains(&format!("another, ~{}, goes by raven now", other.short())));
+
+    let named = Addressee::Named(other, nightjar_core::name::Name::Nick("raven".to_owned()));
+    let sent = alice.try_write(Letter::text(named, "or you?")).await.unwrap();
+    assert_eq!((sent.sealed, sent.author), (Sealed::ChatKey(other, Standing::Claimed), Some(hers)));
+    assert_eq!(sent.note.unwrap(), format!("raven is ~{} here from now on, and was ~{}", other.short(), his.short()));
+    assert_eq!(alice.write("@raven", "so you").await.sealed, Sealed::ChatKey(other, Standing::Claimed));
+}

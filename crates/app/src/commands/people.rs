@@ -258,11 +258,11 @@ pub(super) async fn requests(client: Client, args: Requests) -> Result<(), Failu
     Ok(output::print(&format!("{key} {line}\n"))?)
 }
 
-/// The digits of a chat key that somebody means by them alone, or by nick and digits as `listen` shows them.
+/// The digits of a chat key that somebody means by them alone, or behind a nick as `listen` shows them, or an account.
 pub(super) fn key_digits(typed: &str) -> Option<&str> {
     let digits = match typed.rsplit_once('~') {
         // A channel may have such a name.
-        Some((nick, digits)) if nick.is_empty() || is_nick(nick) => digits,
+        Some((name, digits)) if name.is_empty() || is_person(name) => digits,
         Some(_) => return None,
         None => typed,
     };
@@ -270,8 +270,8 @@ pub(super) fn key_digits(typed: &str) -> Option<&str> {
     (are_digits && digits.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(digits)
 }
 
-fn is_nick(typed: &str) -> bool {
-    typed.parse::<TypedName>().is_ok_and(|name| matches!(name.name(), Name::Nick(_)))
+fn is_person(typed: &str) -> bool {
+    typed.parse::<TypedName>().is_ok_and(|name| !matches!(name.name(), Name::Channel(_)))
 }
 
 /// The one chat key that is meant by its first digits, or by nick and digits as `listen` shows them.

@@ -24,7 +24,9 @@ Quote a channel, because # begins a comment in a shell, and a text of more than 
 A text that begins with - stands behind --: nightjar send '#a' -- '-1'
 
 What goes to a nick or an account is sealed when a key of that person is known here, and said to be open when
-not. A channel that was joined with a passphrase is written to under it. What is long goes out in parts.
+not. A name that was sealed to once means that key from then on, and NAME~DIGITS, as `listen` shows people, makes
+it mean the key that begins so. A channel that was joined with a passphrase is written to under it. What is long
+goes out in parts.
 
 Examples:
   nightjar send '#pascalcoin' 'good night'
@@ -120,7 +122,7 @@ pub(super) struct Message {
 #[derive(Debug, PartialEq, Eq)]
 enum To {
     Name(TypedName),
-    /// A person by the chat key, or as `listen` shows one.
+    /// A person by the chat key, or as `listen` shows one; a name before the digits means that person from then on.
     Person(String),
 }
 
@@ -207,12 +209,13 @@ impl Args {
 }
 
 pub(super) async fn run(client: Client, mut message: Message) -> Result<(), Failure> {
-    let (member, to) = match &message.to {
+    let (name, key) = match &message.to {
         // What was typed without the `@`, which a nick is that begins like one.
-        To::Name(name) => ("name", name.typed().to_owned()),
-        To::Person(who) => ("key", super::people::key_of(&client, who).await?),
+        To::Name(name) => (Some(name.typed()), None),
+        To::Person(who) => (name_before_digits(who), Some(super::people::key_of(&client, who).await?)),
     };
-    message.params.insert(member.to_owned(), json!(to));
+    message.params.extend(name.map(|name| ("name".to_owned(), json!(name))));
+    message.params.extend(key.map(|key| ("key".to_owned(), json!(key))));
     let result = client.call("sendmessage", Value::Object(message.params)).await?;
     if message.json {
         return Ok(output::print(&output::json(&result))?);
@@ -230,6 +233,11 @@ pub(super) async fn run(client: Client, mut message: Message) -> Result<(), Fail
         output::note(&format!("nightjar: {}", output::visible(note)));
     }
     Ok(())
+}
+
+fn name_before_digits(who: &str) -> Option<&str> {
+    let (name, _) = who.rsplit_once('~')?;
+    Some(name.strip_prefix('@').unwrap_or(name)).filter(|name| !name.is_empty())
 }
 
 fn sentence(sent: &Sent) -> String {
@@ -342,13 +350,20 @@ mod tests {
     #[test]
     fn a_person_is_named_by_key_or_nick_and_digits_and_a_channel_may_look_like_that() {
         let key = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
-        for person in [key, "~8a88e3dd", "raven~8A88"] {
+        for (person, name) in [
+            (key, None),
+            ("~8a88e3dd", None),
+            ("raven~8A88", Some("raven")),
+            ("@Raven~8a88", Some("Raven")),
+            ("1234-44~8a88", Some("1234-44")),
+        ] {
             assert_eq!(To::of(person).unwrap(), To::Person(person.to_owned()));
+            assert_eq!(name_before_digits(person), name);
         }
         for name in ["#a~8a88", "#~8a88", "1234", "cafe", "nightraven", "1234-44"] {
             assert!(matches!(To::of(name).unwrap(), To::Name(_)), "{name}");
         }
-        for neither in ["raven~", "raven~8a8", "~xyz1", "1234~8a88", &format!("{key}0")] {
+        for neither in ["raven~", "raven~8a8", "~xyz1", "1234-45~8a88", &format!("{key}0")] {
             assert!(To::of(neither).is_err(), "{neither}");
         }
     }

@@ -148,6 +148,8 @@ async fn what_cannot_be_sent_is_refused_with_its_limit() {
         (with(json!({"lifetime": 60})), "did you mean \"lifetime_s\"?"),
         (with(json!({"target": "00".repeat(16)})), "one of the parameters"),
         (json!({"text": "x"}), "one of the parameters"),
+        (with(json!({"key": "8a".repeat(32)})), "#night is a channel"),
+        (json!({"name": "raven", "key": "8a", "text": "x"}), "not a chat key"),
         (json!({"key": "00", "text": "x"}), "not a chat key"),
         (with(json!({"kind": "txt"})), "did you mean \"text\"?"),
         (with(json!({"kind": "card"})), "is none of text"),

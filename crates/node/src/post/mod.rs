@@ -3,9 +3,11 @@
 
 pub(crate) mod look;
 mod meaning;
+mod names;
 mod opener;
 mod out;
 mod people;
+mod person;
 mod send;
 mod state;
 pub(crate) mod upkeep;
@@ -40,7 +42,7 @@ pub use people::{CONTACTS_MAX, PROOFS_MAX, PROOFS_PER_KEY_MAX, REQUESTS_MAX, SPE
 pub use send::{
     Addressee, Letter, PARTS_AT_ONCE, PARTS_PER_S, SealWish, Sealed, SendError, SpeakAs, TypeOfContent, seconds_for,
 };
-pub use state::JOINED_MAX;
+pub use state::{JOINED_MAX, PINS_MAX};
 
 use opener::PostOpener;
 use state::{JoinedName, OwnKey, State};
@@ -385,6 +387,7 @@ impl Post {
             }
             if relation == Relation::Contact {
                 changes.push(Change::Accepted(other));
+                state.pin_nick(other, self.now(), &mut changes);
             }
             if state.refresh_pairs() {
                 self.shared.targets.send_replace(state.targets());
@@ -423,7 +426,9 @@ impl Post {
             Name::Account(account) => state.known.claiming(*account),
             Name::Channel(_) => Vec::new(),
         };
-        let with_people = people.into_iter().take(8).map(|speaker| direct(&speaker.key));
+        let pinned = state.pins.get(&name.text()).copied();
+        let others = people.into_iter().map(|speaker| speaker.key).filter(|key| Some(*key) != pinned);
+        let with_people = pinned.into_iter().chain(others).take(8).map(|key| direct(&key));
         std::iter::once(name.text()).chain(with_people).collect()
     }
 

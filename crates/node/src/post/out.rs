@@ -204,6 +204,7 @@ impl Post {
         if let Some(pair) = prepared.pair {
             state.known.set_pair(pair, &mut prepared.changes)?;
             prepared.changes.push(Change::Accepted(pair.other));
+            state.pin_addressee(&letter.to, pair.other, now, &mut prepared.changes);
             if state.refresh_pairs() {
                 self.shared.targets.send_replace(state.targets());
             }

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::direct;
 use super::people::{TooManyContacts, rank};
+use super::person::{Person, short};
 use super::state::{OwnKey, State};
 use crate::chain::standing::Standing;
 use crate::handle::PublishError;
@@ -44,6 +45,8 @@ pub enum Addressee {
     Target(Target),
     /// The holder of a chat key.
     Key(ChatKey),
+    /// The same, and from now on this nick or account means that key.
+    Named(ChatKey, Name),
 }
 
 /// As whom a message is written.
@@ -271,6 +274,44 @@ pub enum SendError {
         /// Their keys.
         keys: String,
     },
+    /// A name means a key that became one of ours.
+    #[error("{name} is {key} here, which is a chat key of your own by now: {}", another(name))]
+    MeansOwn {
+        /// The name.
+        name: String,
+        /// The key.
+        key: String,
+    },
+    /// A name means somebody who is not to be heard any more, and may mean others as well.
+    #[error("{name} is {key} here, who is declined, and {changed}: {}", another(name))]
+    MeansDeclined {
+        /// The name.
+        name: String,
+        /// The key.
+        key: String,
+        /// What is otherwise than it was.
+        changed: String,
+    },
+    /// An account speaks with another key than it was written to.
+    #[error("{name} is {pinned} here, as before, and now {other} is proven for it: {}", another(name))]
+    OtherProven {
+        /// The account.
+        name: String,
+        /// The key it was written to.
+        pinned: String,
+        /// The key that is proven now.
+        other: String,
+    },
+    /// The key that an account was written to by is proven for it no more.
+    #[error("{name} is {pinned} here, as before, and {why}: {}", another(name))]
+    NotProven {
+        /// The account.
+        name: String,
+        /// The key it was written to.
+        pinned: String,
+        /// What is known of it now.
+        why: String,
+    },
     /// How to reach the key is not known.
     #[error("{0} can't be reached: neither a nick nor an account of that key is known here")]
     NoWay(ChatKey),
@@ -307,6 +348,13 @@ pub enum SendError {
     },
 }
 
+/// What to do when a name may not mean any more whom it meant.
+fn another(name: &str) -> String {
+    format!(
+        "write to the key that you mean, as in `{name}~DIGITS`, and the name means that one from then on; or send it with the seal `none`, readable by everybody"
+    )
+}
+
 /// How long these parts take to go out.
 pub fn seconds_for(parts: usize) -> u32 {
     u32::try_from(parts.saturating_sub(PARTS_AT_ONCE).div_ceil(PARTS_PER_S)).unwrap_or(u32::MAX)
@@ -337,7 +385,8 @@ impl State {
     pub(super) fn wants_account_key(&self, letter: &Letter) -> Option<u32> {
         let Addressee::Name(name) = &letter.to else { return None };
         let Name::Account(account) = name.name() else { return None };
-        let has_key = self.known.claiming(*account).first().is_some_and(|speaker| rank(speaker.standing) <= 1);
+        let has_key = self.pins.get(&name.name().text()).is_some()
+            || self.known.claiming(*account).first().is_some_and(|speaker| rank(speaker.standing) <= 1);
         match letter.seal {
             SealWish::Dest => Some(*account),
             SealWish::Best if !has_key && holds_only_text(letter) => Some(*account),
@@ -403,7 +452,7 @@ impl State {
         let (changes, pair) = self.changes(&choice, letter, now);
         let name = match &letter.to {
             Addressee::Name(name) => Some(name.typed().to_owned()),
-            Addressee::Target(_) | Addressee::Key(_) => None,
+            Addressee::Target(_) | Addressee::Key(_) | Addressee::Named(..) => None,
         };
         let reading = Reading {
             conversation: choice.conversation.clone(),
@@ -497,6 +546,12 @@ impl State {
         };
         let name = match &letter.to {
             Addressee::Key(other) => return self.choose_direct(letter, *other, None, now),
+            Addressee::Named(other, name) => {
+                let before = self.pins.get(&name.text()).filter(|before| *before != other).map(short);
+                let note =
+                    before.map(|before| format!("{name} is {} here from now on, and was {before}", short(other)));
+                return Ok(Choice { note, ..self.choose_direct(letter, *other, None, now)? });
+            }
             Addressee::Target(target) => {
                 return match &letter.seal {
                     SealWish::Best | SealWish::None => open(*target, target.to_string(), None),
@@ -534,27 +589,26 @@ impl State {
             (SealWish::Channel, _) => Err(SendError::NoChannel(text)),
             (SealWish::ChatKey | SealWish::Dest, Name::Channel(_)) => Err(SendError::NoPerson(text)),
             (SealWish::ChatKey, _) => {
-                let other = self.person(name)?.ok_or(SendError::NoKey(text))?;
-                self.choose_direct(letter, other, Some(name), now)
+                let person = self.person(name)?.ok_or(SendError::NoKey(text))?;
+                self.choose_person(letter, person, name, now)
             }
             (SealWish::Dest, Name::Account(account)) => dest(letter, *account, account_key),
             (SealWish::Dest, _) => Err(SendError::NoAccount(text)),
             (SealWish::Best, _) => {
                 let found = self.person(name)?;
+                let is_known = found.is_some();
                 // Where there are chat keys, a message that can't be sealed for want of one does not go out readable in its place.
-                if let Some(other) = found
-                    && (self.locked || !self.own.is_empty())
+                if let Some(person) = found
+                    && (person.pinned || self.locked || !self.own.is_empty())
                 {
-                    return self.choose_direct(letter, other, Some(name), now);
+                    return self.choose_person(letter, person, name, now);
                 }
                 let why = match (name, account_key) {
                     (Name::Account(account), Some(Ok(key))) if holds_only_text(letter) => {
                         return dest(letter, *account, Some(Ok(key)));
                     }
-                    (Name::Account(_), Some(Err(why))) if found.is_none() => why,
-                    _ if found.is_some() => {
-                        "this node has no chat key of its own (`identity new` makes one)".to_owned()
-                    }
+                    (Name::Account(_), Some(Err(why))) if !is_known => why,
+                    _ if is_known => "this node has no chat key of its own (`identity new` makes one)".to_owned(),
                     _ => format!("no chat key of {text} is known here"),
                 };
                 let note = format!("sent in the open, everybody can read it: {why}");
@@ -606,33 +660,9 @@ impl State {
         }
     }
 
-    /// The chat key of the person behind a nick or an account.
-    fn person(&self, name: &Name) -> Result<Option<ChatKey>, SendError> {
-        let is_own = |key: &ChatKey| self.own_key(key).is_some();
-        match name {
-            Name::Channel(_) => Ok(None),
-            // Only what the chain confirms is the account.
-            Name::Account(account) => {
-                let claiming = self.known.claiming(*account);
-                let proven = claiming.into_iter().find(|speaker| rank(speaker.standing) <= 1);
-                Ok(proven.map(|speaker| speaker.key))
-            }
-            Name::Nick(nick) => {
-                let called: Vec<_> =
-                    self.known.called(nick).into_iter().filter(|speaker| !is_own(&speaker.key)).collect();
-                let contacts: Vec<_> =
-                    called.iter().filter(|speaker| self.known.is_contact(&speaker.key)).copied().collect();
-                match (contacts.as_slice(), called.as_slice()) {
-                    ([one], _) | ([], [one]) => Ok(Some(one.key)),
-                    ([], []) => Ok(None),
-                    _ => {
-                        let shown = called.iter().take(4).map(|it| format!("{} ({})", it.key, it.standing));
-                        let keys = shown.collect::<Vec<_>>().join(", ");
-                        Err(SendError::Ambiguous { name: nick.clone(), keys })
-                    }
-                }
-            }
-        }
+    fn choose_person(&self, letter: &Letter, person: Person, name: &Name, now: Wall) -> Result<Choice, SendError> {
+        let Person { key, note, .. } = person;
+        Ok(Choice { note, ..self.choose_direct(letter, key, Some(name), now)? })
     }
 
     fn choose_direct(
@@ -655,11 +685,11 @@ impl State {
         let how = if heard > 0 && now.unix_s().saturating_sub(heard) <= SILENT_S {
             How::Pair { other }
         } else {
-            let speaker = self.known.speaker(&other);
-            let nick = speaker.and_then(|speaker| speaker.nick.clone()).map(Name::Nick);
-            let account = speaker.and_then(|speaker| speaker.account).map(Name::Account);
-            let to = name.cloned().or(nick).or(account).ok_or(SendError::NoWay(other))?;
-            How::First { other, to }
+            let typed = match &letter.to {
+                Addressee::Named(_, typed) => Some(typed),
+                _ => name,
+            };
+            How::First { other, to: self.name_to_reach(&other, typed).ok_or(SendError::NoWay(other))? }
         };
         Ok(Choice { how, conversation, author: Some(own), note: None })
     }

@@ -16,12 +16,15 @@ use zeroize::Zeroizing;
 
 use super::Known;
 use super::meaning::{Meant, days, meanings};
+use super::names::Names;
 use super::people;
 use crate::identity::lookalike::skeleton;
-use crate::store::{Joined, People, Relation};
+use crate::store::{Joined, People, Pin, Relation};
 
 /// Names that are read with a secret, at one time. Each is listened for under the targets of nine days.
 pub const JOINED_MAX: usize = 256;
+/// Names that mean a key since they were written to under seal: as many as there can be contacts.
+pub const PINS_MAX: usize = people::CONTACTS_MAX;
 /// Conversations whose identity is remembered.
 pub(super) const SPEAKS_MAX: usize = 4_096;
 
@@ -57,6 +60,8 @@ pub(super) struct State {
     pub(super) joined: BTreeMap<String, JoinedName>,
     pub(super) known: people::Known,
     pub(super) speaks: BTreeMap<String, Option<ChatKey>>,
+    /// Whom nicks and accounts mean.
+    pub(super) pins: Names<ChatKey>,
     pair_keys: BTreeMap<(ChatKey, ChatKey), PairKey>,
     meanings: BTreeMap<Target, Meant>,
     days: RangeInclusive<u32>,
@@ -64,7 +69,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(network: Network, people: People, now: Wall) -> Self {
-        let People { joined, pairs, speakers, proofs, speaks } = people;
+        let People { joined, pairs, speakers, proofs, speaks, pins } = people;
         let joined = joined.into_iter().take(JOINED_MAX).map(|Joined { name, typed, root, password }| {
             (name, JoinedName { typed, channel: root.map(ChannelKey::from_root), password })
         });
@@ -77,6 +82,7 @@ impl State {
             joined: joined.collect(),
             known: people::Known::new(speakers, proofs, pairs),
             speaks: speaks.into_iter().take(SPEAKS_MAX).collect(),
+            pins: Names::new(PINS_MAX, pins.into_iter().map(|Pin { name, key, used }| (name, key, used))),
             pair_keys: BTreeMap::new(),
             meanings: BTreeMap::new(),
             days: days(now),

@@ -81,6 +81,17 @@ pub struct Proof {
     pub received: Wall,
 }
 
+/// A nick or an account that means one chat key, whoever else goes by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// In the one form that is hashed.
+    pub name: String,
+    /// Whom it means.
+    pub key: ChatKey,
+    /// When it was last written to.
+    pub used: Wall,
+}
+
 /// All that is kept of people.
 #[derive(Clone, Debug, Default)]
 pub struct People {
@@ -94,6 +105,8 @@ pub struct People {
     pub proofs: Vec<Proof>,
     /// With which key a conversation is held; `None` = with none.
     pub speaks: Vec<(String, Option<ChatKey>)>,
+    /// Whom names mean, those used last first.
+    pub pins: Vec<Pin>,
 }
 
 /// Something that changes in it. Written with the messages of the same batch, or not at all.
@@ -117,6 +130,10 @@ pub enum Change {
     NoProof(u32, ChatKey, Vec<u8>),
     /// The key for a conversation is chosen.
     Speaks(String, Option<ChatKey>),
+    /// A name means a key from now on, or was used again.
+    Pin(Pin),
+    /// Whom a name means is forgotten.
+    NoPin(String),
     /// What came from this key since, and could not be checked then, was checked now.
     Checked {
         /// The author.
@@ -176,6 +193,11 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
             "INSERT OR REPLACE INTO speaks (conversation, key) VALUES (?1, ?2)",
             params![conversation, key.map(|key| *key.as_bytes())],
         ),
+        Change::Pin(Pin { name, key, used }) => transaction.execute(
+            "INSERT OR REPLACE INTO pin (name, key, used_ms) VALUES (?1, ?2, ?3)",
+            params![name, key.as_bytes(), signed(used.0)],
+        ),
+        Change::NoPin(name) => transaction.execute("DELETE FROM pin WHERE name = ?1", [name]),
         Change::Checked { author, since, standing } => transaction.execute(
             "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state IN (?4, ?5)",
             params![
@@ -255,6 +277,9 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
         speaks: rows(&look, "SELECT conversation, key FROM speaks", |row| {
             let key = row.get::<_, Option<[u8; 32]>>(1)?.map(|bytes| checked(bytes, 1)).transpose()?;
             Ok((row.get(0)?, key))
+        })?,
+        pins: rows(&look, "SELECT name, key, used_ms FROM pin ORDER BY used_ms DESC", |row| {
+            Ok(Pin { name: row.get(0)?, key: key(row, 1)?, used: wall(row, 2)? })
         })?,
     })
 }

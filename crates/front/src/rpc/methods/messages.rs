@@ -40,13 +40,15 @@ pub(crate) const SEND: Method<Handle> = Method {
             A message is signed with the chat key of the conversation, else with the default one, else it is by nobody; then, \
             when it is short and nothing else is wanted, it is a record without envelope, which every program can read. To a nick or an account it \
             is sealed for the chat key of that person when one is known here, for the account's own key when only that is known, and \
-            else not at all: `sealed` and `note` say so. A channel that was joined with a passphrase is written to under it.",
+            else not at all: `sealed` and `note` say so. A channel that was joined with a passphrase is written to under it.\n\n\
+            A nick or an account that was written to under seal, or the nick of a request that was accepted, means that chat key from then on, over \
+            restarts and whoever else goes by it: without `\"payload_method\":\"none\"` it is sealed for that key or refused.",
     params: &[
         Param {
             name: "name",
             kind: Kind::Name,
             need: Need::Optional,
-            doc: "The account, nick or channel. One of `name`, `target` and `key` is given.",
+            doc: "The account, nick or channel. One of `name`, `target` and `key` is given; a nick or an account beside `key` means that key from then on.",
         },
         Param {
             name: "target",
@@ -379,9 +381,14 @@ async fn send(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, Rp
         (Some(name), None, None) => Addressee::Name(name),
         (None, Some(target), None) => Addressee::Target(target),
         (None, None, Some(key)) => Addressee::Key(key_of(&key).map_err(refused)?),
+        (Some(name), None, Some(key)) => match name.name() {
+            Name::Channel(name) => return Err(refused(format!("{name} is a channel, and \"key\" is a person's"))),
+            name => Addressee::Named(key_of(&key).map_err(refused)?, name.clone()),
+        },
         _ => {
             return Err(refused(
-                "one of the parameters \"name\", \"target\" and \"key\" is wanted, and no two".to_owned(),
+                "one of the parameters \"name\", \"target\" and \"key\" is wanted, or \"key\" and the \"name\" of that person"
+                    .to_owned(),
             ));
         }
     };
@@ -470,7 +477,7 @@ async fn send_plain(
         }
         (Addressee::Name(name), None) => Destination::Name(name),
         (Addressee::Target(target), None) => Destination::Target(target),
-        (Addressee::Key(_), None) => {
+        (Addressee::Key(_) | Addressee::Named(..), None) => {
             let why = "a plain record goes to a name or a target, and not to a key: leave \"plain\" out";
             return Err(RpcError::new(Code::InvalidParams, why));
         }
