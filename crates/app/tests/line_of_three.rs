@@ -41,7 +41,7 @@ fn a_chat_line_passes_by_command_line() {
     until_listens(&line.last, 2);
 
     let sent = line.first.does(&["send", "#raven", "good \u{1b}[2J night"]);
-    assert!(sent.ends_with("sent to 1 peer, unsigned\n"), "{sent}");
+    assert!(sent.ends_with("sent to 1 peer, unsigned, readable by everybody\n"), "{sent}");
     let shown = lines.next();
     assert!(shown.contains("#Raven") && shown.ends_with(r"good \u{1b}[2J night"), "{shown}");
 

@@ -320,10 +320,18 @@ fn of_a_passphrase_channel_a_third_node_sees_records_and_nothing_else() {
     assert!(sent.contains("sealed"), "{sent}");
     let line = lines.next();
     assert!(said(&line).ends_with(" [sealed]: only for us"), "{line}");
+    let plain = alice.command(&["send", "#den", "for all", "--plain"]).output().unwrap();
+    assert!(String::from_utf8(plain.stdout).unwrap().ends_with(", readable by everybody\n"));
+    assert!(String::from_utf8(plain.stderr).unwrap().contains("does not hear that"));
+    let texts = || middle.messages().iter().map(|it| it["text"].clone()).collect::<Vec<_>>();
+    until("it is heard in the open", || texts() == ["for all"]);
     // Who knows the name alone has relayed the record, as its neighbour has, and that is all.
     until("it has passed the middle", || peer.counters().received >= 1);
-    assert!(middle.messages().is_empty());
-    assert!(peer.delivered().is_empty());
+    assert_eq!(texts(), ["for all"]);
+    until("nor has the peer more", || peer.delivered().len() == 1);
+    alice.does(&["part", "#den"]);
+    let refused = alice.command(&["send", "#den", "for us"]).output().unwrap();
+    assert!(complaint(&refused).contains("`join` it"), "{refused:?}");
     signal(&listen, "INT");
     common::output(listen);
 }

@@ -163,6 +163,10 @@ async fn people_are_kept_over_restarts_row_by_row() {
         Change::Pin(pin("raven", 2, 7)),
         Change::Pin(pin("crow", 1, 8)),
         Change::NoPin("crow".to_owned()),
+        Change::Parted("#den".to_owned(), Wall(1)),
+        Change::Parted("#pit".to_owned(), Wall(2)),
+        Change::Parted("#lair".to_owned(), Wall(3)),
+        Change::NoParted("#pit".to_owned()),
     ];
     store.change(changes).await.unwrap();
     store.close().await;
@@ -172,6 +176,7 @@ async fn people_are_kept_over_restarts_row_by_row() {
     assert_eq!(people.speakers, [speaker(1, Standing::Proven)]);
     assert_eq!(people.proofs, [proof(2)]);
     assert_eq!(people.speaks, [("#a".to_owned(), Some(key(1))), ("#b".to_owned(), None)]);
+    assert_eq!(people.parted, [("#lair".to_owned(), Wall(3)), ("#den".to_owned(), Wall(1))]);
     assert_eq!(people.pins, [pin("raven", 2, 7), pin("1234-44", 1, 6)]);
 }
 

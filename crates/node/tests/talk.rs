@@ -498,3 +498,34 @@ async fn a_nick_whose_request_was_accepted_means_that_key_and_the_user_can_say_a
     assert_eq!(sent.note.unwrap(), format!("raven is ~{} here from now on, and was ~{}", other.short(), his.short()));
     assert_eq!(alice.write("@raven", "so you").await.sealed, Sealed::ChatKey(other, Standing::Claimed));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_channel_with_a_passphrase_was_left_nothing_goes_out_in_the_open_by_accident() {
+    let node = TestNode::start(&[]).await;
+    let words = node.join("#den", "").await.unwrap();
+    let open = || Letter { seal: SealWish::None, ..Letter::text(to("#den"), "for all") };
+    assert!(node.try_write(open()).await.unwrap().note.unwrap().contains("does not hear that"));
+    let name: nightjar_core::name::TypedName = "#Den".parse().unwrap();
+    assert!(node.handle().post().note_of_open(name.name()).unwrap().contains("does not hear that"));
+    assert!(node.handle().post().part(name.name()).await.unwrap());
+    let refused = node.try_write(Letter::text(to("#Den"), "for us")).await;
+    assert!(matches!(&refused, Err(SendError::Parted(name)) if name == "#den"), "{refused:?}");
+    let temp = node.stop().await;
+    let node = TestNode::start_in(temp, &[], |_| {}).await;
+    assert!(matches!(node.try_write(Letter::text(to("#den"), "for us")).await, Err(SendError::Parted(_))));
+    let sent = node.try_write(open()).await.unwrap();
+    assert_eq!((sent.sealed, sent.note), (Sealed::Open, None));
+    assert_eq!(node.write("#elsewhere", "for all").await.sealed, Sealed::Open);
+    node.join("#den", &words).await;
+    assert_eq!(node.write("#den", "for us").await.sealed, Sealed::Channel);
+    // A name with a password was never written to under it.
+    let wish = JoinWish {
+        name: "#pit".parse().unwrap(),
+        passphrase: None,
+        weak: false,
+        password: Some(Zeroizing::new("secret".to_owned())),
+    };
+    assert!(node.handle().post().join(wish.clone()).await.unwrap().is_none());
+    assert!(node.handle().post().part(wish.name.name()).await.unwrap());
+    assert_eq!(node.write("#pit", "for all").await.sealed, Sealed::Open);
+}

@@ -255,7 +255,7 @@ fn sentence(sent: &Sent) -> String {
     let to = to.as_deref().map(|key| format!(" {}", key.get(..8).unwrap_or(key))).unwrap_or_default();
     let state = to_state.as_deref().map(|state| format!(" ({state})")).unwrap_or_default();
     let sealed = match sealed.as_deref() {
-        None | Some("none") => String::new(),
+        None | Some("none") => ", readable by everybody".to_owned(),
         Some("channel") => ", sealed for the channel".to_owned(),
         Some("chatkey") => format!(", sealed for the chat key{to}{state}"),
         Some("dest") => ", sealed for the account's key".to_owned(),
@@ -268,7 +268,9 @@ fn sentence(sent: &Sent) -> String {
         (0, Some(until)) => {
             format!("{msgid} made{sealed}, but no peer is connected: it goes to whoever connects until {until}\n")
         }
-        (0, None) => format!("{msgid} made, but no peer is connected: it goes to whoever connects within minutes\n"),
+        (0, None) => {
+            format!("{msgid} made{sealed}, but no peer is connected: it goes to whoever connects within minutes\n")
+        }
         (1, _) => format!("{msgid} sent to 1 peer{sealed}\n"),
         (peers, _) => format!("{msgid} sent to {peers} peers{sealed}\n"),
     }
@@ -409,9 +411,9 @@ mod tests {
         };
         assert!(sent(0, Some(86_400)).contains("no peer is connected"));
         assert!(sent(0, Some(86_400)).contains("1970-01-02"));
-        assert!(sent(0, None).contains("no peer is connected"));
-        assert_eq!(sent(1, None), "00 sent to 1 peer\n");
-        assert_eq!(sent(3, None), "00 sent to 3 peers\n");
+        assert!(sent(0, None).contains("made, readable by everybody, but no peer is connected"));
+        assert_eq!(sent(1, None), "00 sent to 1 peer, readable by everybody\n");
+        assert_eq!(sent(3, None), "00 sent to 3 peers, readable by everybody\n");
         let sealed = json!({
             "id": "ff", "msgid": "00", "peers": 1, "expiry": 1, "sealed": "chatkey", "to": "0123456789", "to_state": "claimed",
             "author": "89abcdef01", "nick": "raven"
@@ -419,6 +421,9 @@ mod tests {
         let said = sentence(&serde_json::from_value(sealed).unwrap());
         assert_eq!(said, "ff sent to 1 peer, signed by raven~89abcdef, sealed for the chat key 01234567 (claimed)\n");
         let open = json!({ "id": "ff", "msgid": "00", "peers": 2, "expiry": 1, "sealed": "none" });
-        assert_eq!(sentence(&serde_json::from_value(open).unwrap()), "ff sent to 2 peers, unsigned\n");
+        assert_eq!(
+            sentence(&serde_json::from_value(open).unwrap()),
+            "ff sent to 2 peers, unsigned, readable by everybody\n"
+        );
     }
 }

@@ -42,7 +42,7 @@ pub use people::{CONTACTS_MAX, PROOFS_MAX, PROOFS_PER_KEY_MAX, REQUESTS_MAX, SPE
 pub use send::{
     Addressee, Letter, PARTS_AT_ONCE, PARTS_PER_S, SealWish, Sealed, SendError, SpeakAs, TypeOfContent, seconds_for,
 };
-pub use state::{JOINED_MAX, PINS_MAX};
+pub use state::{JOINED_MAX, PARTED_MAX, PINS_MAX};
 
 use opener::PostOpener;
 use state::{JoinedName, OwnKey, State};
@@ -316,7 +316,7 @@ impl Post {
             }
             None => None,
         };
-        let joined = {
+        let changes = {
             let mut state = self.shared.lock();
             let before = state.joined.remove(&folded);
             let (old_channel, old_password) = before.map_or((None, None), |it| (it.channel, it.password));
@@ -325,35 +325,48 @@ impl Post {
                 channel: channel.or(old_channel),
                 password: password.or(old_password),
             };
-            let row = Joined {
+            let mut changes = Vec::new();
+            if now.channel.is_some() && state.parted.remove(&folded) {
+                changes.push(Change::NoParted(folded.clone()));
+            }
+            changes.push(Change::Join(Joined {
                 name: folded.clone(),
                 typed: now.typed.clone(),
                 root: now.channel.as_ref().map(|channel| channel.root().clone()),
                 password: now.password.clone(),
-            };
+            }));
             state.joined.insert(folded, now);
             state.refresh(self.shared.clock.wall());
             self.shared.targets.send_replace(state.targets());
-            row
+            changes
         };
-        self.store.change(vec![Change::Join(joined)]).await?;
+        self.store.change(changes).await?;
         Ok(made)
     }
 
-    /// Reads a name with a secret no more; `false` if it was not joined.
+    /// Reads a name with a secret no more; `false` if it was not joined. A channel with a passphrase is remembered by its name.
     pub async fn part(&self, name: &Name) -> Result<bool, WriteError> {
-        let folded = name.text();
-        let was = {
+        let (folded, now) = (name.text(), self.now());
+        let changes = {
             let mut state = self.shared.lock();
-            let was = state.joined.remove(&folded).is_some();
-            state.refresh(self.shared.clock.wall());
+            let Some(was) = state.joined.remove(&folded) else { return Ok(false) };
+            let mut changes = vec![Change::Part(folded.clone())];
+            if was.channel.is_some() {
+                changes.extend(state.parted.put(folded.clone(), (), now).map(Change::NoParted));
+                changes.push(Change::Parted(folded, now));
+            }
+            state.refresh(now);
             self.shared.targets.send_replace(state.targets());
-            was
+            changes
         };
-        if was {
-            self.store.change(vec![Change::Part(folded)]).await?;
-        }
-        Ok(was)
+        self.shared.cards().parted(&name.text());
+        self.store.change(changes).await?;
+        Ok(true)
+    }
+
+    /// What the user should know of a message that he sends to a name in the open.
+    pub fn note_of_open(&self, name: &Name) -> Option<String> {
+        self.shared.lock().note_of_open(name)
     }
 
     /// The names that are read with a secret, as they were typed: whether it is a passphrase, and whether a password.

@@ -27,6 +27,11 @@ impl<T> Names<T> {
         self.names.iter().map(|(name, (what, _))| (name, what))
     }
 
+    /// Forgets a name. Says whether it was there.
+    pub(super) fn remove(&mut self, name: &str) -> bool {
+        self.names.remove(name).is_some()
+    }
+
     /// A name is used. Gives the one that is forgotten for it.
     pub(super) fn put(&mut self, name: String, what: T, now: Wall) -> Option<String> {
         let full = self.names.len() >= self.max && !self.names.contains_key(&name);
@@ -52,5 +57,6 @@ mod tests {
         assert_eq!(names.put("b".to_owned(), 6, Wall(6)), None, "it is there");
         assert_eq!(names.put("c".to_owned(), 7, Wall(7)), Some("a".to_owned()));
         assert_eq!(names.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+        assert!(names.remove("b") && !names.remove("b"));
     }
 }

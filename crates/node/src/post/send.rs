@@ -257,6 +257,11 @@ pub enum SendError {
     /// The channel has no passphrase here.
     #[error("{0} was not joined with a passphrase: `join` it first, or send in the open")]
     NotJoined(String),
+    /// It would be readable where it was sealed before.
+    #[error(
+        "{0} was left here, where it had a passphrase: `join` it with that again, or send it with the seal `none`, readable by everybody"
+    )]
+    Parted(String),
     /// A channel's seal is for channels.
     #[error("{0} is no channel: a channel's seal is for what follows a #")]
     NoChannel(String),
@@ -565,27 +570,17 @@ impl State {
         };
         let (text, target) = (name.text(), name.target());
         match (&letter.seal, name) {
-            (SealWish::None, _) => {
-                let has_key = self.joined.get(&text).is_some_and(|joined| joined.channel.is_some());
-                let note = has_key.then(|| {
-                    format!(
-                        "sent to the open channel {text}: who joined it with the passphrase alone does not hear that"
-                    )
-                });
-                open(target, text, note)
-            }
+            (SealWish::None, _) => open(target, text, self.note_of_open(name)),
             (SealWish::Aes(password), _) => aes(letter, target, text, password),
-            (SealWish::Best | SealWish::Channel, Name::Channel(_)) => {
-                let has_key = self.joined.get(&text).is_some_and(|joined| joined.channel.is_some());
-                match (has_key, &letter.seal) {
-                    (true, _) => {
-                        let author = self.author(letter, &text)?;
-                        Ok(Choice { how: How::Channel { name: text.clone() }, conversation: text, author, note: None })
-                    }
-                    (false, SealWish::Channel) => Err(SendError::NotJoined(text)),
-                    (false, _) => open(target, text, None),
+            (SealWish::Best | SealWish::Channel, Name::Channel(_)) => match (self.is_sealed(&text), &letter.seal) {
+                (true, _) => {
+                    let author = self.author(letter, &text)?;
+                    Ok(Choice { how: How::Channel { name: text.clone() }, conversation: text, author, note: None })
                 }
-            }
+                (false, SealWish::Channel) => Err(SendError::NotJoined(text)),
+                (false, _) if self.parted.get(&text).is_some() => Err(SendError::Parted(text)),
+                (false, _) => open(target, text, None),
+            },
             (SealWish::Channel, _) => Err(SendError::NoChannel(text)),
             (SealWish::ChatKey | SealWish::Dest, Name::Channel(_)) => Err(SendError::NoPerson(text)),
             (SealWish::ChatKey, _) => {
@@ -615,6 +610,19 @@ impl State {
                 open(target, text, Some(note))
             }
         }
+    }
+
+    /// Whether a channel is written to under a passphrase.
+    fn is_sealed(&self, channel: &str) -> bool {
+        self.joined.get(channel).is_some_and(|joined| joined.channel.is_some())
+    }
+
+    /// What the user should know of a message that he sends to a name in the open.
+    pub(super) fn note_of_open(&self, name: &Name) -> Option<String> {
+        let name = name.text();
+        self.is_sealed(&name).then(|| {
+            format!("sent to the open channel {name}: who joined it with the passphrase alone does not hear that")
+        })
     }
 
     /// Who writes to the listeners of a name or target.

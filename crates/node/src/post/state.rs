@@ -25,6 +25,8 @@ use crate::store::{Joined, People, Pin, Relation};
 pub const JOINED_MAX: usize = 256;
 /// Names that mean a key since they were written to under seal: as many as there can be contacts.
 pub const PINS_MAX: usize = people::CONTACTS_MAX;
+/// Channels that were joined with a passphrase and left: four times as many as can be joined, each a name alone.
+pub const PARTED_MAX: usize = 4 * JOINED_MAX;
 /// Conversations whose identity is remembered.
 pub(super) const SPEAKS_MAX: usize = 4_096;
 
@@ -62,6 +64,8 @@ pub(super) struct State {
     pub(super) speaks: BTreeMap<String, Option<ChatKey>>,
     /// Whom nicks and accounts mean.
     pub(super) pins: Names<ChatKey>,
+    /// Channels whose passphrase was given up.
+    pub(super) parted: Names<()>,
     pair_keys: BTreeMap<(ChatKey, ChatKey), PairKey>,
     meanings: BTreeMap<Target, Meant>,
     days: RangeInclusive<u32>,
@@ -69,7 +73,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(network: Network, people: People, now: Wall) -> Self {
-        let People { joined, pairs, speakers, proofs, speaks, pins } = people;
+        let People { joined, pairs, speakers, proofs, speaks, pins, parted } = people;
         let joined = joined.into_iter().take(JOINED_MAX).map(|Joined { name, typed, root, password }| {
             (name, JoinedName { typed, channel: root.map(ChannelKey::from_root), password })
         });
@@ -83,6 +87,7 @@ impl State {
             known: people::Known::new(speakers, proofs, pairs),
             speaks: speaks.into_iter().take(SPEAKS_MAX).collect(),
             pins: Names::new(PINS_MAX, pins.into_iter().map(|Pin { name, key, used }| (name, key, used))),
+            parted: Names::new(PARTED_MAX, parted.into_iter().map(|(name, when)| (name, (), when))),
             pair_keys: BTreeMap::new(),
             meanings: BTreeMap::new(),
             days: days(now),

@@ -54,6 +54,13 @@ impl Cards {
         spoke.insert(channel.to_owned(), now);
     }
 
+    /// A channel was left: nobody tells there any more what he is called.
+    pub(super) fn parted(&mut self, channel: &str) {
+        for told in self.told.values_mut() {
+            told.spoke.remove(channel);
+        }
+    }
+
     /// Where a key is to tell what it says of itself now: in the places that have its names, and where it spoke lately, if it
     /// has not told that there within a day.
     fn due(&mut self, key: ChatKey, names: &[String], says: &str, now: Wall) -> Vec<String> {
@@ -230,6 +237,16 @@ mod tests {
         assert!(cards.due(key(), &names(), "raven and two", at(24 * 60 + 40)).is_empty());
         assert_eq!(cards.due(key(), &names(), "raven and two", at(24 * 60 + 41)), ["raven", "#a"], "daily");
         assert_eq!(cards.due(key(), &names(), "raven and two", at(48 * 60 + 50)), ["raven"], "silent in #a");
+    }
+
+    #[test]
+    fn in_a_channel_that_was_left_nothing_is_told() {
+        let mut cards = Cards::default();
+        let now = Wall(1_700_000_000_000);
+        cards.spoke(key(), "#a", now);
+        cards.spoke(key(), "#b", now);
+        cards.parted("#a");
+        assert_eq!(cards.due(key(), &[], "raven", now), ["#b"]);
     }
 
     #[test]

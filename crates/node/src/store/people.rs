@@ -107,6 +107,8 @@ pub struct People {
     pub speaks: Vec<(String, Option<ChatKey>)>,
     /// Whom names mean, those used last first.
     pub pins: Vec<Pin>,
+    /// Channels that were joined with a passphrase and left, and when; those left last first.
+    pub parted: Vec<(String, Wall)>,
 }
 
 /// Something that changes in it. Written with the messages of the same batch, or not at all.
@@ -134,6 +136,10 @@ pub enum Change {
     Pin(Pin),
     /// Whom a name means is forgotten.
     NoPin(String),
+    /// A channel with a passphrase is left.
+    Parted(String, Wall),
+    /// That it was left is forgotten.
+    NoParted(String),
     /// What came from this key since, and could not be checked then, was checked now.
     Checked {
         /// The author.
@@ -198,6 +204,11 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
             params![name, key.as_bytes(), signed(used.0)],
         ),
         Change::NoPin(name) => transaction.execute("DELETE FROM pin WHERE name = ?1", [name]),
+        Change::Parted(name, when) => transaction.execute(
+            "INSERT OR REPLACE INTO parted (name, parted_ms) VALUES (?1, ?2)",
+            params![name, signed(when.0)],
+        ),
+        Change::NoParted(name) => transaction.execute("DELETE FROM parted WHERE name = ?1", [name]),
         Change::Checked { author, since, standing } => transaction.execute(
             "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state IN (?4, ?5)",
             params![
@@ -280,6 +291,9 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
         })?,
         pins: rows(&look, "SELECT name, key, used_ms FROM pin ORDER BY used_ms DESC", |row| {
             Ok(Pin { name: row.get(0)?, key: key(row, 1)?, used: wall(row, 2)? })
+        })?,
+        parted: rows(&look, "SELECT name, parted_ms FROM parted ORDER BY parted_ms DESC", |row| {
+            Ok((row.get(0)?, wall(row, 1)?))
         })?,
     })
 }

@@ -40,7 +40,8 @@ pub(crate) const SEND: Method<Handle> = Method {
             A message is signed with the chat key of the conversation, else with the default one, else it is by nobody; then, \
             when it is short and nothing else is wanted, it is a record without envelope, which every program can read. To a nick or an account it \
             is sealed for the chat key of that person when one is known here, for the account's own key when only that is known, and \
-            else not at all: `sealed` and `note` say so. A channel that was joined with a passphrase is written to under it.\n\n\
+            else not at all: `sealed` and `note` say so. A channel that was joined with a passphrase is written to under it; where one was left, nothing \
+            goes out in the open without `\"payload_method\":\"none\"`.\n\n\
             A nick or an account that was written to under seal, or the nick of a request that was accepted, means that chat key from then on, over \
             restarts and whoever else goes by it: without `\"payload_method\":\"none\"` it is sealed for that key or refused.",
     params: &[
@@ -254,6 +255,8 @@ struct SentPlain {
     target: String,
     expiry: Option<u32>,
     peers: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -482,6 +485,10 @@ async fn send_plain(
             return Err(RpcError::new(Code::InvalidParams, why));
         }
     };
+    let note = match &to {
+        Destination::Name(name) => call.node.post().note_of_open(name.name()),
+        Destination::Target(_) => None,
+    };
     let body = body.expect("one of the two is there");
     let receipt = call.node.publish(Draft { to, body, plain: true, lifetime_s }).await?;
     Ok(Answer::of(&SentPlain {
@@ -489,6 +496,7 @@ async fn send_plain(
         target: receipt.target.to_string(),
         expiry: receipt.expiry,
         peers: receipt.peers,
+        note,
     }))
 }
 

@@ -7,3 +7,10 @@ CREATE TABLE pin (
     -- Unix milliseconds. Of too many the one used longest ago goes.
     used_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Channels that were joined with a passphrase and left: nothing goes there in the open by accident.
+CREATE TABLE parted (
+    name TEXT PRIMARY KEY,
+    -- Unix milliseconds. Of too many the one left longest ago goes.
+    parted_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
