@@ -11,6 +11,7 @@ use nightjar_envelope::key::ChatKey;
 
 use super::send::{AccountKey, Letter, PARTS_AT_ONCE, PARTS_PER_S, Prepared, Sealed, SendError, SpeakAs, seconds_for};
 use super::state::State;
+use super::upkeep::CardPlace;
 use super::{Known, Post, Who};
 use crate::chain::view::{Ask, Looked};
 use crate::handle::{Handle, PublishError};
@@ -99,7 +100,7 @@ impl Handle {
     }
 
     pub(super) async fn send_prepared(&self, prepared: Prepared, work: Work, keep: bool) -> Result<Sent, SendError> {
-        let Prepared { records, id, target, expiry, sealed, author, note, own, changes, .. } = prepared;
+        let Prepared { records, id, target, expiry, sealed, author, place, note, own, changes, .. } = prepared;
         let with_work = match work {
             Work::Always => true,
             Work::Never => false,
@@ -125,10 +126,8 @@ impl Handle {
             tokio::spawn(async move { handle.publish_paced(rest).await });
         }
         if let Some(own) = own.filter(|_| keep) {
-            if let (Some(author), Some(reading)) = (author, &own.reading)
-                && reading.conversation.starts_with('#')
-            {
-                self.post.spoke(author, &reading.conversation);
+            if let (Some(author), Some(place)) = (author, place) {
+                self.post.spoke(author, place);
             }
             self.post.store.append(vec![own]);
         }
@@ -239,8 +238,8 @@ impl Post {
         self.shared.lock().own_key(own)?.nick.clone()
     }
 
-    fn spoke(&self, author: ChatKey, channel: &str) {
-        self.shared.cards().spoke(author, channel, self.shared.clock.wall());
+    fn spoke(&self, author: ChatKey, place: CardPlace) {
+        self.shared.cards().spoke(author, place, self.shared.clock.wall());
         self.shared.tell.notify_one();
     }
 

@@ -19,6 +19,7 @@ use super::direct;
 use super::people::{TooManyContacts, rank};
 use super::person::{Person, short};
 use super::state::{OwnKey, State};
+use super::upkeep::CardPlace;
 use crate::chain::standing::Standing;
 use crate::handle::PublishError;
 use crate::identity::TimeError;
@@ -190,6 +191,8 @@ pub(super) struct Prepared {
     pub author: Option<ChatKey>,
     /// Where it belongs.
     pub conversation: String,
+    /// Where its author speaks by it, if that is a channel.
+    pub(super) place: Option<CardPlace>,
     /// What the user should know.
     pub note: Option<String>,
     /// For the log, unless it comes there by itself.
@@ -376,6 +379,17 @@ struct Choice {
     note: Option<String>,
 }
 
+impl Choice {
+    /// The channel that it is said in, and who hears it there.
+    fn place(&self) -> Option<CardPlace> {
+        match &self.how {
+            How::Channel { name } => Some(CardPlace::sealed(name)),
+            How::Open { .. } if self.conversation.starts_with('#') => Some(CardPlace::open(&self.conversation)),
+            _ => None,
+        }
+    }
+}
+
 enum How {
     Open { target: Target },
     Channel { name: String },
@@ -478,6 +492,7 @@ impl State {
             expiry,
             sealed,
             author,
+            place: choice.place(),
             conversation: choice.conversation,
             note: choice.note,
             own: Some(own),
@@ -506,6 +521,7 @@ impl State {
             expiry,
             sealed: Sealed::Open,
             author: None,
+            place: None,
             conversation: choice.conversation,
             note: choice.note,
             // It stands in the log when its name is listened to, as such records always did.

@@ -1,6 +1,6 @@
 //! What a node does by itself: the targets of a new day, and cards and proofs now and then. Never because of something that came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nightjar_core::name::{Name, TypedName};
@@ -10,12 +10,12 @@ use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::map::Kind;
 
 use super::out::Work;
-use super::send::{Addressee, Letter, SealWish, SpeakAs};
+use super::send::{Addressee, Letter, SealWish, SendError, SpeakAs};
 use super::{Post, WINDOW_S};
-use crate::handle::{Handle, Status};
+use crate::handle::{Handle, PublishError, Status};
 use crate::identity::Identity;
 
-/// In one place a key tells what it is called no more often than this, whatever happens.
+/// In one place a key tells what it is called no more often than this, whatever happens; so long it waits after it could not.
 const CARDS_EVERY_MS: u64 = 10 * 60_000;
 /// And so often in each place where it speaks.
 const CARD_AGAIN_MS: u64 = 24 * 3_600_000;
@@ -37,45 +37,125 @@ pub(super) struct Cards {
 
 #[derive(Debug, Default)]
 struct Places {
-    /// Where it was told, and what, and when.
-    places: BTreeMap<String, (String, Wall)>,
+    /// Where it was told, or should have been.
+    tried: BTreeMap<CardPlace, Tried>,
     /// Where it spoke, and when.
-    spoke: BTreeMap<String, Wall>,
+    spoke: BTreeMap<CardPlace, Wall>,
+}
+
+/// Where a key tells what it is called, and who hears it there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CardPlace {
+    name: String,
+    /// Whether it is under the channel's seal.
+    sealed: bool,
+}
+
+#[derive(Debug)]
+struct Tried {
+    when: Wall,
+    /// All that was told there, once it went out.
+    said: Option<String>,
+    /// The ends of proofs among it.
+    ends: BTreeSet<Vec<u8>>,
+}
+
+/// What is due in a place.
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    /// All that the key says of itself.
+    All,
+    /// That these proofs have ended.
+    Ends(BTreeSet<Vec<u8>>),
+}
+
+impl CardPlace {
+    /// In the open, where whoever looks for a name listens, or a channel.
+    pub(super) fn open(name: &str) -> Self {
+        Self { name: name.to_owned(), sealed: false }
+    }
+
+    /// A channel, under its seal.
+    pub(super) fn sealed(channel: &str) -> Self {
+        Self { name: channel.to_owned(), sealed: true }
+    }
 }
 
 impl Cards {
     /// A key spoke in a channel.
-    pub(super) fn spoke(&mut self, key: ChatKey, channel: &str, now: Wall) {
+    pub(super) fn spoke(&mut self, key: ChatKey, place: CardPlace, now: Wall) {
         let spoke = &mut self.told.entry(key).or_default().spoke;
-        if spoke.len() >= PLACES_MAX && !spoke.contains_key(channel) {
+        if spoke.len() >= PLACES_MAX && !spoke.contains_key(&place) {
             let oldest = spoke.iter().min_by_key(|(_, when)| **when).map(|(place, _)| place.clone());
             oldest.map(|place| spoke.remove(&place));
         }
-        spoke.insert(channel.to_owned(), now);
+        spoke.insert(place, now);
     }
 
     /// A channel was left: nobody tells there any more what he is called.
     pub(super) fn parted(&mut self, channel: &str) {
         for told in self.told.values_mut() {
-            told.spoke.remove(channel);
+            told.spoke.retain(|place, _| place.name != channel);
         }
     }
 
-    /// Where a key is to tell what it says of itself now: in the places that have its names, and where it spoke lately, if it
-    /// has not told that there within a day.
-    fn due(&mut self, key: ChatKey, names: &[String], says: &str, now: Wall) -> Vec<String> {
+    /// Where a key is to tell what it says of itself now, in the places that have its names, and where it spoke lately: all of it
+    /// if that went out there neither within a day nor with these words, the ends of proofs at once. What is due counts as told
+    /// when [`Cards::told`] says so.
+    fn due(&mut self, key: ChatKey, says: &Told, now: Wall) -> Vec<(CardPlace, Due)> {
         let told = self.told.entry(key).or_default();
         told.spoke.retain(|_, when| now.0 < when.0.saturating_add(CARD_AGAIN_MS));
-        told.places.retain(|_, (_, when)| now >= *when && now.0 < when.0.saturating_add(CARD_AGAIN_MS));
-        let places = names.iter().chain(told.spoke.keys()).cloned();
-        let is_due = |place: &String| match told.places.get(place) {
-            Some((said, when)) => said != says && now.0 >= when.0.saturating_add(CARDS_EVERY_MS),
-            None => true,
-        };
-        let due: Vec<String> = places.filter(is_due).collect();
-        told.places.extend(due.iter().map(|place| (place.clone(), (says.to_owned(), now))));
+        told.tried.retain(|_, tried| tried.is_of_today(now));
+        let (words, ends) = (says.words(), says.ends());
+        let mut due = Vec::new();
+        let names = says.names.iter().map(|name| CardPlace::open(name));
+        for place in names.chain(told.spoke.keys().cloned()) {
+            let what = match told.tried.get(&place) {
+                Some(tried) if tried.said.as_ref() == Some(&words) => continue,
+                Some(tried) if now.0 < tried.when.0.saturating_add(CARDS_EVERY_MS) => {
+                    let new: BTreeSet<Vec<u8>> = ends.difference(&tried.ends).cloned().collect();
+                    if new.is_empty() {
+                        continue;
+                    }
+                    Due::Ends(new)
+                }
+                _ => Due::All,
+            };
+            told.tried.insert(place.clone(), Tried { when: now, said: None, ends: ends.clone() });
+            due.push((place, what));
+        }
         due
     }
+
+    /// All that a key says of itself went out in a place.
+    fn told(&mut self, key: ChatKey, place: &CardPlace, words: String) {
+        if let Some(tried) = self.told.get_mut(&key).and_then(|told| told.tried.get_mut(place)) {
+            tried.said = Some(words);
+        }
+    }
+
+    /// Whether a key has told in a place within a day what it is called.
+    #[cfg(test)]
+    pub(super) fn has_told(&self, key: &ChatKey, place: &CardPlace, now: Wall) -> bool {
+        let tried = self.told.get(key).and_then(|told| told.tried.get(place));
+        tried.is_some_and(|tried| tried.said.is_some() && tried.is_of_today(now))
+    }
+}
+
+impl Tried {
+    /// A clock that was set back silences nobody for long.
+    fn is_of_today(&self, now: Wall) -> bool {
+        now >= self.when && now.0 < self.when.0.saturating_add(CARD_AGAIN_MS)
+    }
+}
+
+/// Letters for one place.
+struct Telling {
+    key: ChatKey,
+    place: CardPlace,
+    letters: Vec<Letter>,
+    /// The words that have gone out with them, if they are all that the key says.
+    words: Option<String>,
 }
 
 /// What there is to tell of an identity.
@@ -106,14 +186,20 @@ impl Told {
         self.nick.is_none() && self.delegations.is_empty()
     }
 
-    /// Changes when there is something new to tell.
-    fn says(&self) -> String {
-        let claims = self.delegations.iter().filter_map(|bytes| Delegation::parse(bytes).ok());
-        claims.fold(self.nick.clone().unwrap_or_default(), |says, claim| format!("{says} {:?}", claim.precedence()))
+    /// Those of its delegations that end others.
+    fn ends(&self) -> BTreeSet<Vec<u8>> {
+        let ends = self.delegations.iter().filter(|bytes| Delegation::parse(bytes).is_ok_and(|claim| claim.is_end()));
+        ends.cloned().collect()
     }
 
-    fn letters(&self, to: &TypedName) -> Vec<Letter> {
-        let seal = if matches!(to.name(), Name::Channel(_)) { SealWish::Best } else { SealWish::None };
+    /// Changes when there is something new to tell.
+    fn words(&self) -> String {
+        let claims = self.delegations.iter().filter_map(|bytes| Delegation::parse(bytes).ok());
+        claims.fold(self.nick.clone().unwrap_or_default(), |words, claim| format!("{words} {:?}", claim.precedence()))
+    }
+
+    fn letters(&self, to: &TypedName, sealed: bool, what: &Due) -> Vec<Letter> {
+        let seal = if sealed { SealWish::Channel } else { SealWish::None };
         let letter = |kind: Kind, signed: bool| Letter {
             kind,
             content: None,
@@ -122,10 +208,16 @@ impl Told {
             seal: seal.clone(),
             ..Letter::text(Addressee::Name(to.clone()), "")
         };
-        let card = self.nick.as_ref().map(|nick| Letter { nick: Some(nick.clone()), ..letter(Kind::Card, true) });
+        let is_due = |bytes: &&Vec<u8>| match what {
+            Due::All => true,
+            Due::Ends(ends) => ends.contains(*bytes),
+        };
+        let nick = self.nick.as_ref().filter(|_| *what == Due::All);
+        let card = nick.map(|nick| Letter { nick: Some(nick.clone()), ..letter(Kind::Card, true) });
         let proofs = self
             .delegations
             .iter()
+            .filter(is_due)
             .map(|bytes| Letter { delegation: Some(bytes.clone()), ..letter(Kind::Proof, !self.ended) });
         card.into_iter().chain(proofs).collect()
     }
@@ -145,21 +237,23 @@ impl Post {
     }
 
     /// What is to be told now, by whom and where.
-    fn letters_due(&self) -> Vec<Letter> {
+    fn due(&self) -> Vec<Telling> {
         let now = self.shared.clock.wall();
-        let mut letters = Vec::new();
+        let mut tellings = Vec::new();
         for identity in self.identities.list() {
             let told = Told::of(&identity, now);
             // What others cannot open says nothing either.
             if told.is_empty() || (!identity.ended() && self.identities.locked()) {
                 continue;
             }
-            for place in self.shared.cards().due(identity.key, &told.names, &told.says(), now) {
-                let Ok(to) = place.parse::<TypedName>() else { continue };
-                letters.extend(told.letters(&to));
+            for (place, what) in self.shared.cards().due(identity.key, &told, now) {
+                let Ok(to) = place.name.parse::<TypedName>() else { continue };
+                let letters = told.letters(&to, place.sealed, &what);
+                let words = (what == Due::All).then(|| told.words());
+                tellings.push(Telling { key: identity.key, place, letters, words });
             }
         }
-        letters
+        tellings
     }
 
     fn turn_the_day(&self) {
@@ -185,29 +279,41 @@ pub(crate) async fn run(handle: Handle) {
         }
         post.turn_the_day();
         post.is_crowded(&handle.status());
-        for letter in post.letters_due() {
-            let place = letter.to.clone();
-            let post = post.clone();
-            let prepared = tokio::task::spawn_blocking(move || post.prepare(&letter, None)).await;
-            let sent = match prepared {
-                Ok(Ok(prepared)) => handle.send_prepared(prepared, Work::WhenCrowded, false).await.map(drop),
-                Ok(Err(error)) => Err(error),
-                Err(_) => return,
-            };
-            if let Err(error) = sent {
-                // Not where: whose nick that is, is nobody's business in a log.
-                tracing::warn!(%error, "what a chat key says of itself was not told");
-                tracing::debug!(?place, "it was to be told here");
+        for Telling { key, place, letters, words } in post.due() {
+            let mut went_out = true;
+            for letter in letters {
+                if let Err(error) = tell(&handle, letter).await {
+                    went_out = false;
+                    // Not where: whose nick that is, is nobody's business in a log.
+                    tracing::warn!(%error, "what a chat key says of itself was not told; it is tried again in ten minutes");
+                    tracing::debug!(?place, "it was to be told here");
+                }
+            }
+            if let Some(words) = words.filter(|_| went_out) {
+                post.shared.cards().told(key, &place, words);
             }
         }
     }
 }
 
+async fn tell(handle: &Handle, letter: Letter) -> Result<(), SendError> {
+    let post = handle.post().clone();
+    let prepared = tokio::task::spawn_blocking(move || post.prepare(&letter, None)).await;
+    let prepared = prepared.map_err(|_| SendError::Publish(PublishError::Stopping))??;
+    handle.send_prepared(prepared, Work::WhenCrowded, false).await.map(drop)
+}
+
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
 
+    use nightjar_core::chain::Network;
+    use nightjar_envelope::delegation::{Checked, Claim, Scope};
     use nightjar_envelope::key::ChatSecret;
+    use nightjar_pasc::key::{Curve, PrivateKey};
+    use nightjar_pasc::signature::sign;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
     use zeroize::Zeroizing;
 
     use super::*;
@@ -218,51 +324,139 @@ mod tests {
         ChatSecret::from_seed(&Zeroizing::new([1; 32])).public()
     }
 
-    fn names() -> [String; 1] {
-        ["raven".to_owned()]
+    fn at(minutes: u64) -> Wall {
+        Wall(1_700_000_000_000 + minutes * MINUTE)
+    }
+
+    /// Raven, or whoever else, with these delegations.
+    fn says(nick: &str, delegations: &[&Checked]) -> Told {
+        Told {
+            key: key(),
+            ended: false,
+            nick: Some(nick.to_owned()),
+            names: vec!["raven".to_owned()],
+            delegations: delegations.iter().map(|checked| checked.bytes.clone()).collect(),
+        }
+    }
+
+    fn delegation(account: u32, issued: u32, scope: Scope) -> Checked {
+        let owner = PrivateKey::random(Curve::Secp256k1, &mut ChaCha20Rng::from_seed([1; 32])).unwrap();
+        let mut claim = Claim {
+            network: Network::Main,
+            account,
+            scope,
+            issued,
+            until: issued + 90 * 86_400,
+            name: String::new(),
+            key: owner.public_key(),
+            chat_key: key(),
+        };
+        claim.settle();
+        claim.signed(&sign(&owner, &claim.digest(), &mut ChaCha20Rng::from_seed([2; 32]))).unwrap()
+    }
+
+    /// What is due, and goes out.
+    fn tells(cards: &mut Cards, says: &Told, now: Wall) -> Vec<String> {
+        let due = cards.due(key(), says, now);
+        for (place, what) in &due {
+            if *what == Due::All {
+                cards.told(key(), place, says.words());
+            }
+        }
+        due.into_iter().map(|(place, _)| place.name).collect()
     }
 
     #[test]
     fn a_key_tells_at_once_then_on_change_and_daily_and_nowhere_twice_in_ten_minutes() {
         let mut cards = Cards::default();
-        let at = |minutes: u64| Wall(1_700_000_000_000 + minutes * MINUTE);
-        assert_eq!(cards.due(key(), &names(), "raven", at(0)), ["raven"]);
-        cards.spoke(key(), "#a", at(1));
-        assert_eq!(cards.due(key(), &names(), "raven", at(1)), ["#a"], "where it speaks, at once");
-        assert!(cards.due(key(), &names(), "raven", at(30)).is_empty(), "nothing new");
-        assert_eq!(cards.due(key(), &names(), "raven and a proof", at(31)), ["raven", "#a"], "on change");
-        assert!(cards.due(key(), &names(), "raven and two", at(40)).is_empty(), "within ten minutes");
-        assert_eq!(cards.due(key(), &names(), "raven and two", at(41)), ["raven", "#a"]);
-        cards.spoke(key(), "#a", at(24 * 60));
-        assert!(cards.due(key(), &names(), "raven and two", at(24 * 60 + 40)).is_empty());
-        assert_eq!(cards.due(key(), &names(), "raven and two", at(24 * 60 + 41)), ["raven", "#a"], "daily");
-        assert_eq!(cards.due(key(), &names(), "raven and two", at(48 * 60 + 50)), ["raven"], "silent in #a");
+        let (raven, proven) = (says("raven", &[]), says("raven", &[&delegation(1, 1_795_000_000, Scope::SPEAK)]));
+        let crow = says("crow", &[]);
+        assert_eq!(tells(&mut cards, &raven, at(0)), ["raven"]);
+        cards.spoke(key(), CardPlace::open("#a"), at(1));
+        assert_eq!(tells(&mut cards, &raven, at(1)), ["#a"], "where it speaks, at once");
+        assert!(tells(&mut cards, &raven, at(30)).is_empty(), "nothing new");
+        assert_eq!(tells(&mut cards, &proven, at(31)), ["raven", "#a"], "on change");
+        assert!(tells(&mut cards, &crow, at(40)).is_empty(), "within ten minutes");
+        assert_eq!(tells(&mut cards, &crow, at(41)), ["raven", "#a"]);
+        cards.spoke(key(), CardPlace::open("#a"), at(24 * 60));
+        assert!(tells(&mut cards, &crow, at(24 * 60 + 40)).is_empty());
+        assert_eq!(tells(&mut cards, &crow, at(24 * 60 + 41)), ["raven", "#a"], "daily");
+        assert_eq!(tells(&mut cards, &crow, at(48 * 60 + 50)), ["raven"], "silent in #a");
+    }
+
+    #[test]
+    fn what_did_not_go_out_is_told_again_after_the_usual_pause_and_not_before() {
+        let mut cards = Cards::default();
+        let raven = says("raven", &[]);
+        let place = CardPlace::open("raven");
+        for minutes in [0, 10, 20] {
+            assert_eq!(cards.due(key(), &raven, at(minutes)), [(place.clone(), Due::All)]);
+            assert!(cards.due(key(), &raven, at(minutes + 9)).is_empty());
+            assert!(!cards.has_told(&key(), &place, at(minutes + 9)));
+        }
+        assert_eq!(tells(&mut cards, &raven, at(30)), ["raven"]);
+        assert!(cards.has_told(&key(), &place, at(31)) && !cards.has_told(&key(), &place, at(30 + 24 * 60)));
+        assert!(tells(&mut cards, &raven, at(60)).is_empty());
+    }
+
+    #[test]
+    fn the_end_of_a_proof_is_told_at_once_and_once() {
+        let mut cards = Cards::default();
+        let speaks = delegation(1, 1_795_000_000, Scope::SPEAK);
+        let ends = [1, 2].map(|account| delegation(account, 1_795_500_000, Scope::NOTHING));
+        assert_eq!(tells(&mut cards, &says("raven", &[&speaks]), at(0)), ["raven"]);
+        let [one, other] = &ends;
+        let due = |cards: &mut Cards, delegations: &[&Checked], minutes| {
+            let due = cards.due(key(), &says("raven", delegations), at(minutes));
+            due.into_iter().map(|(_, what)| what).collect::<Vec<_>>()
+        };
+        let alone = |end: &Checked| Due::Ends(BTreeSet::from([end.bytes.clone()]));
+        assert_eq!(due(&mut cards, &[one], 1), [alone(one)]);
+        assert!(due(&mut cards, &[one], 2).is_empty());
+        assert_eq!(due(&mut cards, &[one, other], 3), [alone(other)]);
+        assert!(due(&mut cards, &[one, other], 12).is_empty());
+        assert_eq!(due(&mut cards, &[one, other], 13), [Due::All]);
+        let letters = |what: &Due| says("raven", &[&speaks, one]).letters(&"raven".parse().unwrap(), false, what);
+        let [end] = &letters(&alone(one))[..] else { panic!("the end alone") };
+        assert_eq!((end.kind, &end.delegation), (Kind::Proof, &Some(one.bytes.clone())));
+        assert_eq!(letters(&Due::All).len(), 3);
+    }
+
+    #[test]
+    fn a_card_is_under_the_seal_under_which_its_key_spoke() {
+        let mut cards = Cards::default();
+        for place in [CardPlace::open("#a"), CardPlace::sealed("#a")] {
+            cards.spoke(key(), place.clone(), at(0));
+            assert_eq!(cards.due(key(), &says("raven", &[]), at(0)).last(), Some(&(place, Due::All)));
+        }
+        let seal = |sealed| says("raven", &[]).letters(&"#a".parse().unwrap(), sealed, &Due::All).remove(0).seal;
+        assert_eq!([seal(false), seal(true)], [SealWish::None, SealWish::Channel]);
     }
 
     #[test]
     fn in_a_channel_that_was_left_nothing_is_told() {
         let mut cards = Cards::default();
-        let now = Wall(1_700_000_000_000);
-        cards.spoke(key(), "#a", now);
-        cards.spoke(key(), "#b", now);
+        for place in [CardPlace::sealed("#a"), CardPlace::open("#a"), CardPlace::open("#b")] {
+            cards.spoke(key(), place, at(0));
+        }
         cards.parted("#a");
-        assert_eq!(cards.due(key(), &[], "raven", now), ["#b"]);
+        assert_eq!(tells(&mut cards, &says("raven", &[]), at(0)), ["raven", "#b"]);
     }
 
     #[test]
     fn a_clock_that_was_set_back_silences_nobody_for_long() {
         let mut cards = Cards::default();
-        assert_eq!(cards.due(key(), &names(), "raven", Wall(1_700_000_000_000)), ["raven"]);
-        assert_eq!(cards.due(key(), &names(), "raven", Wall(1_600_000_000_000)), ["raven"]);
+        assert_eq!(tells(&mut cards, &says("raven", &[]), at(0)), ["raven"]);
+        assert_eq!(tells(&mut cards, &says("raven", &[]), Wall(1_600_000_000_000)), ["raven"]);
     }
 
     #[test]
     fn places_are_bounded_and_the_one_spoken_in_longest_ago_goes() {
         let mut cards = Cards::default();
         for number in 0..=PLACES_MAX as u64 {
-            cards.spoke(key(), &format!("#{number}"), Wall(1_700_000_000_000 + number));
+            cards.spoke(key(), CardPlace::open(&format!("#{number}")), Wall(1_700_000_000_000 + number));
         }
-        let due = cards.due(key(), &names(), "raven", Wall(1_700_000_001_000));
+        let due = tells(&mut cards, &says("raven", &[]), at(1));
         assert_eq!(due.len(), PLACES_MAX + 1);
         assert!(!due.contains(&"#0".to_owned()));
     }
