@@ -198,7 +198,8 @@ impl Post {
         let mut state = self.shared.lock();
         let mut prepared = {
             let time = |key: &ChatKey| self.identities.next_time_ms(&key.to_string(), now);
-            state.prepare(letter, account_key, time, now, &mut self.shared.chance())?
+            let has_told = |key: &ChatKey, place: &CardPlace| self.shared.cards().has_told(key, place, now);
+            state.prepare(letter, account_key, time, has_told, now, &mut self.shared.chance())?
         };
         if let Some(pair) = prepared.pair {
             state.known.set_pair(pair, &mut prepared.changes)?;

@@ -419,6 +419,7 @@ impl State {
         letter: &Letter,
         account_key: Option<AccountKey>,
         time_ms: impl FnOnce(&ChatKey) -> Result<u64, TimeError>,
+        has_told: impl FnOnce(&ChatKey, &CardPlace) -> bool,
         now: Wall,
         chance: &mut rand_chacha::ChaCha20Rng,
     ) -> Result<Prepared, SendError> {
@@ -442,8 +443,12 @@ impl State {
             Some(own) => time_ms(&own.secret.public())?,
             None => now.0,
         };
-        // To a stranger a key alone says nothing.
-        let introduces = own.filter(|_| matches!(choice.how, How::First { .. })).and_then(|own| own.nick.as_deref());
+        // To a stranger a key alone says nothing, nor does it in a channel before its card is told there.
+        let introduces = own.filter(|own| match choice.place() {
+            Some(place) => !matches!(letter.kind, Kind::Card | Kind::Proof) && !has_told(&own.secret.public(), &place),
+            None => matches!(choice.how, How::First { .. }),
+        });
+        let introduces = introduces.and_then(|own| own.nick.as_deref());
         let draft = MapDraft {
             content: letter.content.clone(),
             content_type: letter.content_type.as_ref().map(TypeOfContent::borrowed),

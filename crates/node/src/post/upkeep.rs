@@ -135,7 +135,6 @@ impl Cards {
     }
 
     /// Whether a key has told in a place within a day what it is called.
-    #[cfg(test)]
     pub(super) fn has_told(&self, key: &ChatKey, place: &CardPlace, now: Wall) -> bool {
         let tried = self.told.get(key).and_then(|told| told.tried.get(place));
         tried.is_some_and(|tried| tried.said.is_some() && tried.is_of_today(now))
