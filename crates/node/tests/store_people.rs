@@ -219,3 +219,53 @@ async fn a_file_of_the_first_form_keeps_its_messages() {
     let readings: Vec<_> = all(&store).await.into_iter().map(|message| message.reading.is_some()).collect();
     assert_eq!(readings, [false, true]);
 }
+
+/// Whether the file or its write-ahead log holds these bytes.
+fn holds(dir: &TempDir, secret: &[u8]) -> bool {
+    let files = ["nightjar.db", "nightjar.db-wal"].map(|file| std::fs::read(dir.path().join(file)).unwrap());
+    files.into_iter().any(|bytes| bytes.windows(secret.len()).any(|window| window == secret))
+}
+
+#[tokio::test]
+async fn a_secret_that_was_given_up_is_neither_in_the_file_nor_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = people(&file(&dir));
+    let holds = |secret: &[u8]| holds(&dir, secret);
+    let root = |number: u8| -> [u8; 32] { std::array::from_fn(|at| number.wrapping_mul(31) ^ (at as u8 * 7)) };
+    // Enough of them fill several pages, which are free when all are left.
+    let joined = |number: u8, root: [u8; 32]| Joined {
+        name: format!("#{number}"),
+        typed: format!("#{number} {}", "x".repeat(200)),
+        root: Some(Zeroizing::new(root)),
+        password: Some(Zeroizing::new(format!("open sesame {number:03}"))),
+    };
+    for number in 0..100 {
+        store.change(vec![Change::Join(joined(number, root(number)))]).await.unwrap();
+    }
+    assert!((0..100).all(|number| holds(&root(number))) && holds(b"open sesame 007"), "they are in the clear");
+    store.change(vec![Change::Join(joined(7, root(200)))]).await.unwrap();
+    assert!(!holds(&root(7)) && holds(&root(200)), "another passphrase");
+    for number in 0..100 {
+        store.change(vec![Change::Part(format!("#{number}"))]).await.unwrap();
+    }
+    assert!(!(0..=200).any(|number| holds(&root(number))));
+    assert!(!holds(b"open sesame"));
+}
+
+#[tokio::test]
+async fn a_reader_that_holds_the_journal_keeps_a_secret_in_it_no_longer_than_he_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = people(&file(&dir));
+    let root = [0xa5; 32];
+    let joined = Joined { name: "#den".into(), typed: "#den".into(), root: Some(Zeroizing::new(root)), password: None };
+    store.change(vec![Change::Join(joined)]).await.unwrap();
+    let mut reader = rusqlite::Connection::open(file(&dir)).unwrap();
+    let reading = reader.transaction().unwrap();
+    let names: u32 = reading.query_row("SELECT count(*) FROM joined", [], |row| row.get(0)).unwrap();
+    assert_eq!(names, 1);
+    store.change(vec![Change::Part("#den".to_owned())]).await.unwrap();
+    assert!(holds(&dir, &root), "what is read is there");
+    reading.finish().unwrap();
+    store.change(vec![Change::Speaks("#a".to_owned(), None)]).await.unwrap();
+    assert!(!holds(&dir, &root));
+}

@@ -49,6 +49,17 @@ pub(super) struct Work {
     pub(super) addresses: Option<Vec<KnownAddress>>,
 }
 
+impl Work {
+    /// All that changes of people, whoever waits for it.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &Change> {
+        let ordered = self.orders.iter().filter_map(|placed| match &placed.order {
+            Order::Change(changes) => Some(changes),
+            _ => None,
+        });
+        self.changes.iter().chain(ordered.flatten())
+    }
+}
+
 /// Something whose caller waits for the commit.
 #[derive(Debug)]
 pub(super) enum Order {

@@ -61,6 +61,9 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "synchronous", "FULL").map_err(unusable)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_MAX).map_err(unusable)?;
     connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB)).map_err(unusable)?;
+    // Keys of channels and passwords are not to outlive their deletion. FAST would leave them in pages that became free as a whole;
+    // for a full log ON writes 0.3 % more.
+    connection.pragma_update_and_check(None, "secure_delete", "ON", |row| row.get::<_, i64>(0)).map_err(unusable)?;
     migrate(&mut connection, path)?;
     Ok(connection)
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::queue::{Order, Patience, PlacedOrder, Queue, Work};
 use super::read::{Readers, last_seq, signed};
-use super::{MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, cost, people, schema};
+use super::{Change, MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, cost, people, schema};
 use crate::handle::ListenTo;
 use crate::message::{Content, NewMessage, Reading, Said, Seq};
 
@@ -38,6 +38,8 @@ pub(super) struct Writer {
     readers: Arc<Readers>,
     stored: watch::Sender<Seq>,
     trouble: Trouble,
+    /// A secret was given up, and may still stand in the write-ahead log.
+    journal_has_secrets: bool,
 }
 
 /// What was told of failures and of messages that did not fit.
@@ -67,7 +69,8 @@ impl Writer {
     ) -> rusqlite::Result<(Self, watch::Receiver<Seq>)> {
         let (stored, receiver) = watch::channel(last_seq(&connection)?);
         let (path, trouble) = (path.to_owned(), Trouble::default());
-        Ok((Self { connection, path, limits, opener, queue, readers, stored, trouble }, receiver))
+        let journal_has_secrets = false;
+        Ok((Self { connection, path, limits, opener, queue, readers, stored, trouble, journal_has_secrets }, receiver))
     }
 
     /// Writes until the queue is closed. When this returns all is on disk, or counted as not stored.
@@ -80,12 +83,14 @@ impl Writer {
             let Opened { messages, changes } = self.opener.open(std::mem::take(&mut later.messages));
             pending.extend(Work { messages, changes, ..later });
             let result = commit(&mut self.connection, self.limits, &pending);
+            self.journal_has_secrets |= result.is_ok() && pending.changes().any(gives_up_a_secret);
             let orders = std::mem::take(&mut pending.orders);
             match result {
                 Ok(Committed { last_seq, dropped, over }) => {
                     self.queue.release(pending.held);
                     pending = Work::default();
                     self.stored.send_if_modified(|seq| std::mem::replace(seq, last_seq) != last_seq);
+                    self.journal_has_secrets = self.journal_has_secrets && !self.empty_journal();
                     answer(orders, &Ok(()));
                     self.tell_success();
                     if dropped && !over {
@@ -118,6 +123,18 @@ impl Writer {
             tracing::warn!("{}", schema::problem(&path, &error));
         }
         drop(stored);
+    }
+
+    /// Moves the write-ahead log into the file and leaves nothing in it. Says whether it could: a reader may hold it up.
+    fn empty_journal(&self) -> bool {
+        match self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)) {
+            Ok(is_busy) => !is_busy,
+            // What was to be stored is stored: the next commit tries again, and so does the end.
+            Err(error) => {
+                tracing::debug!("the write-ahead log is kept: {}", schema::problem(&self.path, &error));
+                false
+            }
+        }
     }
 
     /// Gives some of the file's free pages back to the disk, when there are many.
@@ -166,6 +183,11 @@ impl Trouble {
         }
         due
     }
+}
+
+/// Whether a name's secret is deleted, or another takes its place.
+const fn gives_up_a_secret(change: &Change) -> bool {
+    matches!(change, Change::Part(_) | Change::Join(_))
 }
 
 fn answer(orders: Vec<PlacedOrder>, result: &Result<(), WriteError>) {
