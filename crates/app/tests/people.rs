@@ -251,6 +251,35 @@ fn a_name_means_whom_it_was_sealed_to_until_another_is_named_by_his_digits() {
 }
 
 #[test]
+fn an_account_that_was_sealed_to_and_sold_is_written_to_no_more_without_a_word() {
+    let mut stage = Stage::new();
+    let (hers, his) = (stage.wallet(), stage.wallet());
+    let alice = stage.node(&[], &["--daemon", &hers.address().to_string()]);
+    let bob = stage.node(&[&alice], &["--daemon", &his.address().to_string()]);
+    bob.http_call("listen", &json!({ "name": "1234" }));
+    alice.does(&["identity", "new", "nightraven"]);
+    alice.does(&["identity", "prove", "1234-44"]);
+    bob.does(&["identity", "new", "bob"]);
+    let state = || bob.http_call("whois", &json!({ "who": "1234" }))[0]["state"].clone();
+    until("her key is proven", || state() == "proven");
+    let sent = bob.http_call("sendmessage", &json!({ "name": "1234", "text": "hello" }));
+    assert_eq!((&sent["sealed"], &sent["to_state"]), (&json!("chatkey"), &json!("proven")));
+
+    his.sell(ACCOUNT, key(2).public_key());
+    until("the sale is seen", || state() == "lapsed");
+    let hers = &sent["to"].as_str().unwrap()[..8];
+    for seal in [&["--seal", "chatkey"][..], &[]] {
+        let refused = bob.command(&["send", "1234-44", "still you?"]).args(seal).output().unwrap();
+        let complaint = complaint(&refused);
+        assert!(complaint.contains(&format!("1234-44 is ~{hers} here")) && complaint.contains("lapsed"), "{complaint}");
+        assert!(complaint.contains("`1234-44~DIGITS`"), "{complaint}");
+    }
+    let to_her = bob.does(&["send", &format!("1234-44~{hers}"), "you at least"]);
+    assert!(to_her.contains(&format!("sealed for the chat key {hers} (lapsed)")), "{to_her}");
+    assert!(bob.does(&["send", "1234", "who is it?", "--seal", "none"]).contains("readable by everybody"));
+}
+
+#[test]
 fn what_is_sealed_to_an_account_opens_in_its_owners_wallet() {
     let mut stage = Stage::new();
     let daemon = stage.wallet();

@@ -483,6 +483,26 @@ async fn a_nick_that_was_written_to_under_seal_means_that_key_when_it_is_renamed
     assert!(sent.note.unwrap().contains("nothing else is known"));
     // The key alone tells no name to reach it by, but the pin does.
     assert_eq!(alice.try_write(Letter::text(Addressee::Key(his), "you")).await.unwrap().sealed, sealed);
+    let post = alice.handle().post();
+    let raven = nightjar_core::name::Name::Nick("raven".to_owned());
+    assert_eq!(
+        post.conversations(&raven),
+        ["raven".to_owned(), format!("@{his}")],
+        "what is said stands under the name"
+    );
+    // Nor does it go out in the open while the keys are locked, or without any.
+    let lock = post.identities().off_the_tasks(|all| {
+        all.set_passphrase(None, Some("open sesame")).unwrap();
+        all.lock()
+    });
+    assert!(lock.await.is_ok());
+    post.refresh_own();
+    assert!(matches!(alice.try_write(Letter::text(to("@raven"), "secret")).await, Err(SendError::Locked)));
+    let temp = alice.stop().await;
+    std::fs::remove_file(temp.path().join("data").join("identities")).unwrap();
+    let alice = TestNode::start_in(temp, &[], |_| {}).await;
+    let refused = alice.try_write(Letter::text(to("@raven"), "secret")).await;
+    assert!(matches!(refused, Err(SendError::SpokeBefore(_) | SendError::NoIdentity)), "{refused:?}");
     drop(middle);
 }
 

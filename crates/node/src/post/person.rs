@@ -185,13 +185,14 @@ pub(super) fn short(key: &ChatKey) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
     use nightjar_core::chain::Network;
     use nightjar_envelope::key::ChatSecret;
     use zeroize::Zeroizing;
 
-    use super::super::state::OwnKey;
+    use super::super::send::{Letter, SealWish};
+    use super::super::state::{OwnKey, PINS_MAX};
     use super::*;
     use crate::store::{Pair, People, Relation};
 
@@ -326,6 +327,24 @@ mod tests {
     }
 
     #[test]
+    fn the_chain_is_asked_about_a_pinned_account_unless_it_has_said_whose_it_is() {
+        let mut state = pinned();
+        let to = |name: &Name| Addressee::Name(name.text().parse().unwrap());
+        let asks = |state: &State, name: &Name, seal: SealWish| {
+            // Not for the account's own key: that seals no reply.
+            let letter = Letter { seal, reply_to: Some([1; 8]), ..Letter::text(to(name), "x") };
+            state.wants_account_key(&letter).is_some()
+        };
+        for standing in [None, Some(Standing::Unchecked), Some(Standing::Lapsed)] {
+            standing.into_iter().for_each(|standing| stands(&mut state, 2, 1234, standing));
+            assert!(asks(&state, &ACCOUNT, SealWish::Best) && asks(&state, &ACCOUNT, SealWish::ChatKey));
+            assert!(!asks(&state, &ACCOUNT, SealWish::None) && !asks(&state, &Name::Account(77), SealWish::Best));
+        }
+        stands(&mut state, 3, 1234, Standing::Proven);
+        assert!(!asks(&state, &ACCOUNT, SealWish::Best));
+    }
+
+    #[test]
     fn a_nick_means_somebody_else_only_when_the_user_says_so() {
         let mut state = pinned();
         called(&mut state, 3, "raven");
@@ -338,6 +357,19 @@ mod tests {
         assert_eq!(state.pins.get("magpie"), Some(&key(4)), "it meant nobody");
         state.pin_addressee(&Addressee::Named(key(3), raven()), key(3), NOW, &mut changes);
         assert_eq!(state.pins.get("raven"), Some(&key(3)));
+    }
+
+    #[test]
+    fn names_that_mean_somebody_are_bounded_and_what_is_forgotten_is_deleted() {
+        let mut state = State::new(Network::Main, People::default(), NOW);
+        let mut changes = Vec::new();
+        for number in 0..=PINS_MAX as u64 {
+            let name = Name::Nick(format!("raven{number}"));
+            state.pin(&name, key(2), Wall(NOW.0 + number), &mut changes);
+        }
+        assert_eq!(state.pins.iter().count(), PINS_MAX);
+        let forgotten: Vec<_> = changes.iter().filter(|change| !matches!(change, Change::Pin(_))).collect();
+        assert!(matches!(forgotten[..], [Change::NoPin(name)] if name == "raven0"), "{forgotten:?}");
     }
 
     #[test]

@@ -404,10 +404,13 @@ impl State {
     pub(super) fn wants_account_key(&self, letter: &Letter) -> Option<u32> {
         let Addressee::Name(name) = &letter.to else { return None };
         let Name::Account(account) = name.name() else { return None };
-        let has_key = self.pins.get(&name.name().text()).is_some()
-            || self.known.claiming(*account).first().is_some_and(|speaker| rank(speaker.standing) <= 1);
+        let has_key = self.known.claiming(*account).first().is_some_and(|speaker| rank(speaker.standing) <= 1);
         match letter.seal {
             SealWish::Dest => Some(*account),
+            // By the way it is seen whether the account is still whose it was when it was written to.
+            SealWish::Best | SealWish::ChatKey if !has_key && self.pins.get(&name.name().text()).is_some() => {
+                Some(*account)
+            }
             SealWish::Best if !has_key && holds_only_text(letter) => Some(*account),
             _ => None,
         }
