@@ -197,7 +197,11 @@ mod tests {
         assert!(text.lines().count() < 20, "{text}");
         assert!(text.contains("1 h 1 min") && text.contains("last seq 12") && !text.contains("LEFT ALONE"));
         assert!(text.contains("5 checked, 1 bad; 5 records dropped unchecked"), "{text}");
-        assert!(text.contains("2 connected, 5 addresses known\n") && text.contains("1 name or target\n"), "{text}");
+        assert!(
+            text.contains("2 connected, 5 addresses known\n")
+                && text.contains("1 name or target, 2 joined with a secret\n"),
+            "{text}"
+        );
     }
 
     #[test]
