@@ -152,6 +152,7 @@ impl Node {
         let chain = ChainView::start(config.daemon.as_deref().map(Daemon::at), bare.clone(), chain_clock);
         let handle = Handle { chain: Some(chain.clone()), ..bare };
         tokio::spawn(crate::post::upkeep::run(handle.clone()));
+        tokio::spawn(crate::post::upkeep::follow_strangers(handle.clone()));
         tokio::spawn(crate::post::look::run(handle.clone(), chain));
         Ok(Self { handle, stop, engine })
     }

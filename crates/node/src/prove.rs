@@ -3,7 +3,9 @@
 
 use nightjar_core::chain::Network;
 use nightjar_core::name::Name;
-use nightjar_envelope::delegation::{Checked, Claim, Delegation, DelegationFault, LIFE_S_MAX, NAME_BYTES_MAX, Scope};
+use nightjar_envelope::delegation::{
+    Checked, Claim, Delegation, DelegationFault, LIFE_S_MAX, NAME_BYTES_MAX, Scope, point_of,
+};
 use nightjar_envelope::key::ChatKey;
 use nightjar_pasc::key::{PrivateKey, PublicKey};
 use nightjar_pasc::signature;
@@ -54,6 +56,14 @@ pub enum ProveError {
     /// It speaks no more.
     #[error("identity {0} was revoked or replaced: choose another one")]
     Ended(ChatKey),
+    /// There is nothing to end.
+    #[error("identity {key} has no proof of account {account} that could be ended: `identity show` lists what it has")]
+    NotProven {
+        /// The identity.
+        key: ChatKey,
+        /// The account.
+        account: String,
+    },
     /// It cannot be kept.
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -133,6 +143,10 @@ impl Handle {
         let name_of = || Name::Account(account).text();
         let chain = self.chain().ok_or(ProveError::NoDaemon)?;
         let now = post.now();
+        let is_shown = || identity.proofs.iter().any(|proof| proof.account == account);
+        if revoke && !is_shown() && !post.is_claimed(account, identity.key) {
+            return Err(ProveError::NotProven { key: identity.key, account: name_of() });
+        }
         // Who signed it ends it, whoever owns the account by now.
         let signed_by = identity.proofs.iter().find(|proof| revoke && proof.account == account).and_then(|proof| {
             let checked =
@@ -158,7 +172,8 @@ impl Handle {
             false => String::new(),
         };
         // Of two that were made within a second the later must count, and the time of issue of the first may have been moved on.
-        let issued = post.last_issued(account, identity.key).map_or(now.unix_s(), |last| now.unix_s().max(last + 1));
+        let last = point_of(&key).ok().and_then(|point| post.last_issued(account, identity.key, &point));
+        let issued = last.map_or(now.unix_s(), |last| now.unix_s().max(last.saturating_add(1)));
         let claim = claim(post.network(), account, key, identity.key, name, life_s, revoke, issued);
         let checked = match signer {
             Signer::Wallet(password) => {

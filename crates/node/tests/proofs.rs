@@ -183,6 +183,17 @@ async fn the_end_of_a_proof_is_told_also_when_the_chat_key_itself_has_ended() {
     end_a_proof(true).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_never_proven_is_not_ended() {
+    let hers = wallet().await;
+    let alice = node(&[], &hers).await;
+    let key = identity(&alice, "raven").await;
+    let end = ProveWish { revoke: true, ..by_wallet(None) };
+    let refused = alice.handle().prove(end).await.unwrap_err();
+    assert!(matches!(&refused, ProveError::NotProven { key: of, .. } if *of == key), "{refused}");
+    assert!(!hers.calls().contains(&"signmessage".to_owned()), "{:?}", hers.calls());
+}
+
 async fn end_a_proof(of_a_key_that_ends: bool) {
     let (hers, his) = (wallet().await, wallet().await);
     let alice = node(&[], &hers).await;

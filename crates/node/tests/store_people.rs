@@ -52,7 +52,7 @@ fn speaker(number: u8, standing: Standing) -> Speaker {
 }
 
 fn pair(number: u8, relation: Relation, heard: u32) -> Pair {
-    Pair { own: key(9), other: key(number), relation, wrote: 1, answered: 2, heard }
+    Pair { own: key(9), other: key(number), relation, wrote: 1, answered: 2, heard, asked: 0 }
 }
 
 /// What the store knows of people when it is opened.

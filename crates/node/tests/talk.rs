@@ -8,7 +8,9 @@ use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::map::{Content, Map};
 use nightjar_node::chain::standing::Standing;
 use nightjar_node::message::{Filter, Message, Said};
-use nightjar_node::post::{Addressee, JoinError, JoinWish, Letter, SealWish, Sealed, SendError, Sent, SpeakAs, Work};
+use nightjar_node::post::{
+    Addressee, DecideError, JoinError, JoinWish, Letter, SealWish, Sealed, SendError, Sent, SpeakAs, Work,
+};
 use nightjar_node::store::Relation;
 use node_common::{PATIENCE, TestNode};
 use zeroize::Zeroizing;
@@ -320,6 +322,32 @@ async fn whom_one_declines_is_not_heard_any_more() {
     tokio::time::timeout(PATIENCE, declined).await.expect("it comes and is dropped");
     assert_eq!(bob.said(1).await.len(), 1);
     drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_spoke_in_a_channel_alone_can_be_declined_and_made_a_contact() {
+    let (alice, middle, bob) = line().await;
+    bob.listen("#a").await;
+    let hers = alice.identity("alice").await;
+    alice.write("#a", "buy!").await;
+    bob.said(1).await;
+    let post = bob.handle().post();
+    let nobody = post.decide(hers, Relation::Declined).await.unwrap_err();
+    assert!(nobody.to_string().contains("`identity new`"), "{nobody}");
+    let his = bob.identity("bob").await;
+    assert!(matches!(post.decide(his, Relation::Declined).await, Err(DecideError::Oneself)));
+    assert!(post.decide(hers, Relation::Declined).await.unwrap());
+    alice.write("#a", "buy now!").await;
+    let declined = async {
+        while post.counters().declined == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, declined).await.expect("it comes and is dropped");
+    assert!(post.decide(hers, Relation::Contact).await.unwrap());
+    let sent = bob.write("@alice", "what is it?").await;
+    assert_eq!(sent.sealed, Sealed::ChatKey(hers, Standing::Claimed));
+    assert!(!post.decide(middle.identity("middle").await, Relation::Contact).await.unwrap(), "never heard of");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -250,10 +250,12 @@ pub(super) async fn requests(client: Client, args: Requests) -> Result<(), Failu
         return Ok(output::print(&output::json(&result))?);
     }
     let Decided { known } = super::understood(method, result)?;
-    let line = match (known, method) {
-        (false, _) => "has neither asked to be heard nor been written to: nothing is changed",
-        (true, "accept") => "is a contact now",
-        (true, _) => "is not heard any more, until `requests accept`",
+    if !known {
+        return Err(Failure::failed(format!("{key} was never heard of here: nothing is changed")));
+    }
+    let line = match method {
+        "accept" => "is a contact now",
+        _ => "is not heard any more, until `requests accept`",
     };
     Ok(output::print(&format!("{key} {line}\n"))?)
 }

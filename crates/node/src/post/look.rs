@@ -88,14 +88,14 @@ impl Post {
     pub(super) fn looked(&self, account: u32, looked: &Looked) {
         let now = self.shared.clock.wall();
         let proofs: Vec<Proof> =
-            self.shared.lock().known.proofs().filter(|proof| proof.account == account).cloned().collect();
+            self.shared.lock().known.proofs().claims().filter(|proof| proof.account == account).cloned().collect();
         let owner = Owner::of(looked);
         let (mut confirmed, mut keys) = (Vec::new(), Vec::new());
         for proof in proofs {
-            // Its signature was checked when it came. A row that cannot be read proves nothing.
-            let claim = Delegation::parse(&proof.bytes).ok().filter(|claim| !claim.is_end());
-            let confirms = claim.as_ref().is_some_and(|claim| owner.confirms(claim));
-            keys.push((proof.key, owner.standing(claim.as_ref(), proof.matched || confirms, now)));
+            // Its signature was checked when it came.
+            let Ok(claim) = Delegation::parse(&proof.bytes) else { continue };
+            let confirms = owner.confirms(&claim);
+            keys.push((proof.key, owner.standing(&claim, proof.matched || confirms, now)));
             if confirms && !proof.matched {
                 confirmed.push(proof);
             }
@@ -136,7 +136,7 @@ impl super::people::Known {
     /// The accounts of the proofs that count here, those claimed by who was heard last first.
     fn accounts(&self, most: usize, counts: impl Fn(&Proof) -> bool) -> Vec<u32> {
         let heard = |key: &ChatKey| self.speaker(key).map_or(Wall(0), |speaker| speaker.heard);
-        let proofs = self.proofs().filter(|proof| counts(proof));
+        let proofs = self.proofs().claims().filter(|proof| counts(proof));
         let mut claims: Vec<(Wall, u32)> = proofs.map(|proof| (heard(&proof.key), proof.account)).collect();
         claims.sort_unstable_by(|a, b| b.cmp(a));
         let mut seen = BTreeSet::new();

@@ -8,6 +8,7 @@ mod opener;
 mod out;
 mod people;
 mod person;
+mod proofs;
 mod send;
 mod state;
 pub(crate) mod upkeep;
@@ -38,7 +39,8 @@ use crate::work::WorkPool;
 
 pub use meaning::WINDOW_S;
 pub use out::{Sent, Work};
-pub use people::{CONTACTS_MAX, PROOFS_MAX, PROOFS_PER_KEY_MAX, REQUESTS_MAX, SPEAKERS_MAX, TooManyContacts};
+pub use people::{CONTACTS_MAX, REQUESTS_MAX, SPEAKERS_MAX, TooManyContacts};
+pub use proofs::{ENDS_MAX, PROOFS_MAX, PROOFS_PER_KEY_MAX};
 pub use send::{
     Addressee, Letter, PARTS_AT_ONCE, PARTS_PER_S, SealWish, Sealed, SendError, SpeakAs, TypeOfContent, seconds_for,
 };
@@ -77,6 +79,8 @@ struct Shared {
     chance: Mutex<ChaCha20Rng>,
     /// What the engine is to listen to because of keys.
     targets: watch::Sender<Arc<BTreeSet<Target>>>,
+    /// Strangers changed what there is to listen to.
+    pairs_changed: Notify,
     /// Accounts that somebody claims, and the chain was not asked about yet, in the order in which they came.
     looks: Mutex<VecDeque<(u32, Ask)>>,
     look: Notify,
@@ -177,6 +181,7 @@ impl Post {
                 chance: Mutex::new(chance),
                 targets: watch::channel(Arc::default()).0,
                 looks: Mutex::default(),
+                pairs_changed: Notify::new(),
                 look: Notify::new(),
                 tell: Notify::new(),
                 cards: Mutex::default(),
@@ -211,9 +216,15 @@ impl Post {
         self.shared.network
     }
 
-    /// When the last delegation, or the end of one, of an account to a chat key was issued, as far as it is known here.
-    pub(crate) fn last_issued(&self, account: u32, key: ChatKey) -> Option<u32> {
-        self.shared.lock().known.last_issued(account, &key)
+    /// When the last delegation, or the end of one, that a point signed for a chat key and an account was issued, as far as it is
+    /// known here. What others sign with keys of theirs does not count.
+    pub(crate) fn last_issued(&self, account: u32, key: ChatKey, point: &[u8]) -> Option<u32> {
+        self.shared.lock().known.proofs().last_issued(key, account, point)
+    }
+
+    /// Whether a chat key has a delegation of this account that can be ended.
+    pub(crate) fn is_claimed(&self, account: u32, key: ChatKey) -> bool {
+        self.shared.lock().known.proofs().claimed_by(&key).any(|proof| proof.account == account)
     }
 
     /// A proof was made here: it counts here as well, and is told where its key speaks.
@@ -386,14 +397,23 @@ impl Post {
         people
     }
 
-    /// Makes somebody a contact, or one we do not hear from; `false` if he is not known.
+    /// Makes somebody a contact, or one we do not hear from; `false` if nothing is known of him.
     pub async fn decide(&self, other: ChatKey, relation: Relation) -> Result<bool, DecideError> {
         let mut changes = Vec::new();
         {
             let mut state = self.shared.lock();
-            let pairs = state.known.pairs_with(&other).to_vec();
+            let mut pairs = state.known.pairs_with(&other).to_vec();
             if pairs.is_empty() {
-                return Ok(false);
+                // He was heard in a channel, and never wrote to us.
+                if state.known.speaker(&other).is_none() {
+                    return Ok(false);
+                }
+                let own = state.default_key().or_else(|| state.own.first().map(|own| own.secret.public()));
+                let own = own.ok_or(if state.locked { DecideError::Locked } else { DecideError::NoIdentity })?;
+                if state.own_key(&other).is_some() {
+                    return Err(DecideError::Oneself);
+                }
+                pairs.push(Pair { own, other, relation, wrote: 0, answered: 0, heard: 0, asked: 0 });
             }
             for pair in pairs {
                 state.known.set_pair(Pair { relation, ..pair }, &mut changes)?;
@@ -473,6 +493,15 @@ pub enum DecideError {
     /// Too many.
     #[error(transparent)]
     Contacts(#[from] TooManyContacts),
+    /// Whom he would be a contact of is not known.
+    #[error("this node has no chat key of its own for others to be contacts of: `identity new` makes one")]
+    NoIdentity,
+    /// The same, for now.
+    #[error("the chat keys are locked: `identity unlock` opens them")]
+    Locked,
+    /// It is one of ours.
+    #[error("that is a chat key of this node")]
+    Oneself,
     /// It could not be written down.
     #[error(transparent)]
     Store(#[from] WriteError),

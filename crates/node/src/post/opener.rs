@@ -40,9 +40,9 @@ impl Opener for PostOpener {
         for message in came {
             self.open_one(&mut state, message, &mut opened);
         }
-        // Who wrote to us listens for the answer where only the two of us know: so do we, at once.
+        // Who wrote to us listens for the answer where only the two of us know: so do we, soon.
         if state.refresh_pairs() {
-            shared.targets.send_replace(state.targets());
+            shared.pairs_changed.notify_one();
         }
         opened
     }
@@ -176,7 +176,7 @@ impl PostOpener {
             (None, _) => {
                 let request = self.is_request(state, meant.as_ref(), author.as_ref());
                 if let (true, Some(author), Some(Meant::Name(name))) = (request, author, &meant) {
-                    self.asked(state, name, author, changes);
+                    self.asked(state, name, author, now, changes);
                 }
                 (conversation(message, record, meant.as_ref()), request)
             }
@@ -206,6 +206,13 @@ impl PostOpener {
         }
         match map.kind() {
             Kind::Card => true,
+            // It is told again and again; a signature that was checked is not checked once more.
+            Kind::Proof
+                if let (true, Some(author), Some(bytes)) = (signed, author, map.delegation())
+                    && state.known.proofs().knows(&author, bytes) =>
+            {
+                true
+            }
             Kind::Proof => {
                 let delegation = map.delegation().and_then(|bytes| Delegation::parse(bytes).ok());
                 let checked = delegation.map(|delegation| {
@@ -215,10 +222,8 @@ impl PostOpener {
                 });
                 match checked {
                     Some(Ok(checked)) => {
-                        if state.known.proof(&checked, false, now, changes) {
-                            if !checked.is_end() {
-                                state.known.claims(checked.claim.chat_key, checked.claim.account, changes);
-                            }
+                        if state.known.proof(&checked, false, now, changes) && !checked.is_end() {
+                            state.known.claims(checked.claim.chat_key, checked.claim.account, changes);
                             self.shared.look_at(checked.claim.account, Ask::Daemon);
                         }
                     }
@@ -242,9 +247,17 @@ impl PostOpener {
     ) -> bool {
         let now = now.unix_s();
         let known = state.known.pair(&own, &other).copied();
-        let mut pair =
-            known.unwrap_or(Pair { own, other, relation: Relation::Request, wrote: 0, answered: 0, heard: 0 });
+        let mut pair = known.unwrap_or(Pair {
+            own,
+            other,
+            relation: Relation::Request,
+            wrote: 0,
+            answered: 0,
+            heard: 0,
+            asked: 0,
+        });
         pair.heard = now;
+        pair.asked = now;
         if on_pair {
             pair.answered = now;
         }
@@ -255,10 +268,20 @@ impl PostOpener {
 
     /// A stranger wrote to a name of ours in clear, and signed it: he can be accepted, or declined. He does not listen where only
     /// the two of us know, so he does not count as heard there.
-    fn asked(&self, state: &mut State, name: &Name, other: ChatKey, changes: &mut Vec<Change>) {
+    fn asked(&self, state: &mut State, name: &Name, other: ChatKey, now: Wall, changes: &mut Vec<Change>) {
         let own = state.names.iter().find(|(of_own, _)| of_own == name).map(|(_, key)| *key);
-        let Some(own) = own.filter(|own| state.known.pair(own, &other).is_none()) else { return };
-        let pair = Pair { own, other, relation: Relation::Request, wrote: 0, answered: 0, heard: 0 };
+        let Some(own) = own else { return };
+        let known = state.known.pair(&own, &other).copied();
+        let pair = known.unwrap_or(Pair {
+            own,
+            other,
+            relation: Relation::Request,
+            wrote: 0,
+            answered: 0,
+            heard: 0,
+            asked: 0,
+        });
+        let pair = Pair { asked: now.unix_s(), ..pair };
         // Of requests there is always room for one more: the one silent longest goes.
         state.known.set_pair(pair, changes).unwrap_or(());
     }

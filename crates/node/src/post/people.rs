@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nightjar_core::time::Wall;
-use nightjar_envelope::delegation::{Checked, Delegation};
+use nightjar_envelope::delegation::Checked;
 use nightjar_envelope::key::ChatKey;
 
+use super::proofs::Proofs;
 use crate::chain::standing::Standing;
 use crate::message::Speaker;
 use crate::store::{Change, Pair, Proof, Relation};
@@ -15,10 +16,6 @@ use crate::store::{Change, Pair, Proof, Relation};
 pub const SPEAKERS_MAX: usize = 16_384;
 /// How many go in one turn when there are too many, so that not every newcomer costs a look at all.
 const SPEAKERS_DROPPED: usize = 1_024;
-/// Delegations that are remembered, over all authors.
-pub const PROOFS_MAX: usize = 16_384;
-/// Accounts one chat key may claim: nobody speaks for more than a few, and each claim costs questions to the chain.
-pub const PROOFS_PER_KEY_MAX: usize = 8;
 /// Pairs that strangers made by writing to us; the one silent longest goes first.
 pub const REQUESTS_MAX: usize = 1_024;
 /// Pairs with people we wrote to or accepted. Each is listened for under the targets of nine days.
@@ -34,15 +31,14 @@ const HEARD_MS: u64 = 3_600_000;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     speakers: BTreeMap<ChatKey, Speaker>,
-    proofs: BTreeMap<ProofKey, Proof>,
+    /// Keys of this node.
+    own: BTreeSet<ChatKey>,
+    proofs: Proofs,
     /// By the other's key: of every record it is asked whether its author is to be heard.
     pairs: BTreeMap<ChatKey, Vec<Pair>>,
     /// Pairs that came, went, or stand otherwise since it was last asked: ours and the other's key.
     changed: BTreeSet<(ChatKey, ChatKey)>,
 }
-
-/// The chat key first: what one key claims stands together.
-type ProofKey = (ChatKey, u32, Vec<u8>);
 
 /// There is no room for one more contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +48,7 @@ pub struct TooManyContacts;
 impl Known {
     pub(super) fn new(speakers: Vec<Speaker>, proofs: Vec<Proof>, pairs: Vec<Pair>) -> Self {
         let speakers = speakers.into_iter().take(SPEAKERS_MAX).map(|speaker| (speaker.key, speaker)).collect();
-        let proofs = proofs.into_iter().take(PROOFS_MAX).map(|proof| (proof_key(&proof), proof)).collect();
-        let mut known = Self { speakers, proofs, ..Self::default() };
+        let mut known = Self { speakers, proofs: Proofs::new(proofs), ..Self::default() };
         for pair in pairs.into_iter().take(PAIRS_MAX) {
             known.pairs.entry(pair.other).or_default().push(pair);
         }
@@ -164,46 +159,36 @@ impl Known {
 
     /// A delegation, or the end of one, that is well signed. Says whether it counts for anything that was not known.
     pub(super) fn proof(&mut self, checked: &Checked, own: bool, now: Wall, changes: &mut Vec<Change>) -> bool {
-        let key = (checked.claim.chat_key, checked.claim.account, checked.point.clone());
-        let old = self.proofs.get(&key);
-        let old = old.and_then(|old| Some((Delegation::parse(&old.bytes).ok()?, old.matched, old.own)));
-        let (matched, was_own) = match old {
-            Some((known, ..)) if checked.precedence() <= known.precedence() => return false,
-            Some((_, matched, own)) => (matched, own),
-            None if !self.make_room_for_proof(&key.0, changes) => return false,
-            None => (false, false),
-        };
-        let (chat_key, account, point) = key.clone();
-        let bytes = checked.bytes.clone();
-        let proof = Proof { account, key: chat_key, point, bytes, matched, own: own || was_own, received: now };
-        changes.push(Change::Proof(proof.clone()));
-        self.proofs.insert(key, proof);
+        if !self.proofs.take(checked, own, now, changes) {
+            return false;
+        }
+        let (key, account) = (checked.claim.chat_key, checked.claim.account);
+        // What was ended is over whatever the chain says, unless another key of the account claims it for the same chat key.
+        if checked.is_end() && !self.proofs.claimed_by(&key).any(|claim| claim.account == account) {
+            let was = self.speaker(&key).filter(|speaker| speaker.account == Some(account)).map(|it| it.standing);
+            let said = match was {
+                Some(Standing::Proven | Standing::ProvenByPeers | Standing::Lapsed) => Standing::Lapsed,
+                _ if self.proofs.was_matched(checked) => Standing::Lapsed,
+                _ => Standing::Claimed,
+            };
+            self.judge(key, account, said, &("whoever signed the proof ended it".to_owned(), 0), now, changes);
+        }
         true
     }
 
-    /// The delegations of one chat key.
-    pub(super) fn proofs_of(&self, key: &ChatKey) -> impl Iterator<Item = &Proof> {
-        self.proofs.range((*key, 0, Vec::new())..).take_while(move |((of, ..), _)| of == key).map(|(_, proof)| proof)
-    }
-
-    pub(super) fn last_issued(&self, account: u32, key: &ChatKey) -> Option<u32> {
-        let proofs = self.proofs_of(key).filter(|proof| proof.account == account);
-        proofs.filter_map(|proof| Some(Delegation::parse(&proof.bytes).ok()?.issued())).max()
-    }
-
-    /// All delegations.
-    pub(super) fn proofs(&self) -> impl Iterator<Item = &Proof> {
-        self.proofs.values()
+    /// Delegations and ends of them.
+    pub(super) const fn proofs(&self) -> &Proofs {
+        &self.proofs
     }
 
     /// A delegation's point was seen to be the account's key.
     pub(super) fn matched(&mut self, proof: &Proof, changes: &mut Vec<Change>) {
-        if let Some(known) = self.proofs.get_mut(&proof_key(proof))
-            && !known.matched
-        {
-            known.matched = true;
-            changes.push(Change::Proof(known.clone()));
-        }
+        self.proofs.matched(proof, changes);
+    }
+
+    /// These are the keys of this node: they are never forgotten.
+    pub(super) fn set_own(&mut self, own: impl IntoIterator<Item = ChatKey>) {
+        self.own = own.into_iter().collect();
     }
 
     /// Somebody claims an account, and nobody was asked yet.
@@ -261,9 +246,11 @@ impl Known {
 
     fn forget_silent(&mut self, relation: Relation, changes: &mut Vec<Change>) {
         let of_kind = self.pairs().filter(|pair| pair.relation == relation);
-        let Some(Pair { own, other, .. }) = of_kind.min_by_key(|pair| pair.heard.max(pair.answered)).copied() else {
-            return;
-        };
+        // Thousands of keys cost nothing, an account does.
+        let is_somebody = |pair: &Pair| self.speaker(&pair.other).is_some_and(|speaker| rank(speaker.standing) <= 1);
+        let last = |pair: &Pair| pair.heard.max(pair.answered).max(pair.asked);
+        let silent = of_kind.min_by_key(|pair| (is_somebody(pair), last(pair)));
+        let Some(Pair { own, other, .. }) = silent.copied() else { return };
         if let Some(with) = self.pairs.get_mut(&other) {
             with.retain(|pair| pair.own != own);
             if with.is_empty() {
@@ -274,47 +261,24 @@ impl Known {
         changes.push(Change::NoPair(own, other));
     }
 
+    /// Those nobody has to do with go, first those who never showed an account that was theirs: cards of fresh keys cost nothing.
     fn make_room_for_speaker(&mut self, changes: &mut Vec<Change>) {
         if self.speakers.len() < SPEAKERS_MAX {
             return;
         }
-        let strangers = self.speakers.values().filter(|speaker| self.pairs_with(&speaker.key).is_empty());
-        let mut silent: Vec<_> = strangers.map(|speaker| (speaker.heard, speaker.key)).collect();
+        let strangers = self
+            .speakers
+            .values()
+            .filter(|speaker| self.pairs_with(&speaker.key).is_empty() && !self.own.contains(&speaker.key));
+        let has_shown =
+            |it: &Speaker| matches!(it.standing, Standing::Proven | Standing::ProvenByPeers | Standing::Lapsed);
+        let mut silent: Vec<_> = strangers.map(|speaker| (has_shown(speaker), speaker.heard, speaker.key)).collect();
         silent.sort_unstable();
-        for (_, key) in silent.into_iter().take(SPEAKERS_DROPPED) {
+        for (.., key) in silent.into_iter().take(SPEAKERS_DROPPED) {
             self.speakers.remove(&key);
             changes.push(Change::NoSpeaker(key));
         }
     }
-
-    /// `false` when this key claims enough.
-    fn make_room_for_proof(&mut self, key: &ChatKey, changes: &mut Vec<Change>) -> bool {
-        let claims: Vec<Proof> = self.proofs_of(key).cloned().collect();
-        if claims.len() >= PROOFS_PER_KEY_MAX {
-            // What the chain never confirmed goes for what it may.
-            let Some(oldest) = claims.iter().filter(|proof| !proof.matched && !proof.own).min_by_key(|it| it.received)
-            else {
-                return false;
-            };
-            self.forget_proof(oldest, changes);
-        }
-        if self.proofs.len() >= PROOFS_MAX {
-            let foreign = self.proofs.values().filter(|proof| !proof.own);
-            if let Some(oldest) = foreign.min_by_key(|proof| (proof.matched, proof.received)).cloned() {
-                self.forget_proof(&oldest, changes);
-            }
-        }
-        true
-    }
-
-    fn forget_proof(&mut self, proof: &Proof, changes: &mut Vec<Change>) {
-        self.proofs.remove(&proof_key(proof));
-        changes.push(Change::NoProof(proof.account, proof.key, proof.point.clone()));
-    }
-}
-
-fn proof_key(proof: &Proof) -> ProofKey {
-    (proof.key, proof.account, proof.point.clone())
 }
 
 /// The best first.
@@ -334,14 +298,11 @@ pub(super) const fn rank(standing: Standing) -> u8 {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-    use nightjar_core::chain::Network;
-    use nightjar_envelope::delegation::{Claim, Scope};
+    use nightjar_envelope::delegation::Scope;
     use nightjar_envelope::key::ChatSecret;
-    use nightjar_pasc::key::{Curve, PrivateKey};
-    use nightjar_pasc::signature::sign;
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::SeedableRng as _;
     use zeroize::Zeroizing;
+
+    use super::super::proofs::tests::checked;
 
     use super::*;
 
@@ -352,27 +313,7 @@ mod tests {
     }
 
     fn pair(other: u32, relation: Relation, heard: u32) -> Pair {
-        Pair { own: key(0), other: key(other), relation, wrote: 0, answered: 0, heard }
-    }
-
-    fn checked(chat_key: ChatKey, account: u32, issued: u32, scope: Scope) -> Checked {
-        let owner = PrivateKey::random(Curve::Secp256k1, &mut ChaCha20Rng::from_seed([1; 32])).unwrap();
-        let mut claim = Claim {
-            network: Network::Main,
-            account,
-            scope,
-            issued,
-            until: issued + 90 * 86_400,
-            name: String::new(),
-            key: owner.public_key(),
-            chat_key,
-        };
-        claim.settle();
-        claim.until = claim.issued + 90 * 86_400;
-        while claim.digest()[..4].iter().any(|byte| *byte < 0x10) {
-            claim.until -= 1;
-        }
-        claim.signed(&sign(&owner, &claim.digest(), &mut ChaCha20Rng::from_seed([2; 32]))).unwrap()
+        Pair { own: key(0), other: key(other), relation, wrote: 0, answered: 0, heard, asked: 0 }
     }
 
     #[test]
@@ -419,37 +360,58 @@ mod tests {
     }
 
     #[test]
-    fn one_key_claims_few_accounts_and_what_the_chain_confirmed_stays() {
-        let mut known = Known::default();
-        let mut changes = Vec::new();
-        for account in 0..PROOFS_PER_KEY_MAX as u32 {
-            let checked = checked(key(1), account, 1_795_000_000, Scope::SPEAK);
-            assert!(known.proof(&checked, false, Wall(u64::from(account)), &mut changes));
+    fn who_ends_a_proof_lapses_at_once_if_the_chain_once_confirmed_it() {
+        let source = (String::new(), 7);
+        for (confirmed, said) in [(true, Standing::Lapsed), (false, Standing::Claimed)] {
+            let mut known = Known::default();
+            let mut changes = Vec::new();
+            known.heard(key(1), Wall(1), &mut changes);
+            let claim = checked(1, key(1), 7, 1_795_000_000, Scope::SPEAK);
+            assert!(known.proof(&claim, false, Wall(1), &mut changes));
+            known.claims(key(1), 7, &mut changes);
+            assert_eq!(known.claiming(7)[0].standing, Standing::Unchecked);
+            if confirmed {
+                known.judge(key(1), 7, Standing::Proven, &source, Wall(2), &mut changes);
+            }
+            // Another account key ended what it never signed.
+            let strange = checked(2, key(1), 7, 1_795_600_000, Scope::NOTHING);
+            assert!(known.proof(&strange, false, Wall(3), &mut changes));
+            assert_ne!(known.claiming(7)[0].standing, said);
+            let end = checked(1, key(1), 7, 1_795_500_000, Scope::NOTHING);
+            assert!(known.proof(&end, false, Wall(3), &mut changes));
+            assert_eq!(known.claiming(7)[0].standing, said);
         }
-        let first = known.proofs_of(&key(1)).next().unwrap().clone();
-        known.matched(&first, &mut changes);
-        let ninth = checked(key(1), 99, 1_795_000_000, Scope::SPEAK);
-        assert!(known.proof(&ninth, false, Wall(99), &mut changes));
-        let accounts: Vec<u32> = known.proofs_of(&key(1)).map(|proof| proof.account).collect();
-        assert_eq!(accounts, [0, 2, 3, 4, 5, 6, 7, 99]);
     }
 
     #[test]
-    fn the_last_issued_counts_and_at_one_time_the_end() {
+    fn a_request_in_clear_has_its_turn_and_one_with_an_account_goes_last() {
         let mut known = Known::default();
         let mut changes = Vec::new();
-        let told = |known: &mut Known, issued, scope| {
-            known.proof(&checked(key(1), 7, issued, scope), false, Wall(1), &mut Vec::new())
-        };
-        assert!(told(&mut known, 1_795_000_000, Scope::SPEAK));
-        assert!(!told(&mut known, 1_794_000_000, Scope::SPEAK), "an older one");
-        assert!(!told(&mut known, 1_795_000_000, Scope::SPEAK), "a repeat");
-        assert!(told(&mut known, 1_795_500_000, Scope::NOTHING));
-        assert!(!told(&mut known, 1_795_000_000, Scope::SPEAK), "it has ended");
-        assert!(told(&mut known, 1_796_000_000, Scope::SPEAK), "made anew");
+        let asked = |other, asked| Pair { asked, ..pair(other, Relation::Request, 0) };
         known.heard(key(1), Wall(1), &mut changes);
-        known.claims(key(1), 7, &mut changes);
-        assert_eq!(known.claiming(7)[0].standing, Standing::Unchecked);
+        known.judge(key(1), 7, Standing::Proven, &(String::new(), 7), Wall(1), &mut changes);
+        known.set_pair(asked(1, 1), &mut changes).unwrap();
+        known.set_pair(asked(2, 5_000_000), &mut changes).unwrap();
+        for number in 0..REQUESTS_MAX as u32 {
+            known.set_pair(pair(3 + number, Relation::Request, 100 + number), &mut changes).unwrap();
+        }
+        assert!(known.pair(&key(0), &key(1)).is_some(), "it is somebody");
+        assert!(known.pair(&key(0), &key(2)).is_some(), "it asked last");
+        assert!(known.pair(&key(0), &key(3)).is_none() && known.pair(&key(0), &key(4)).is_none());
+    }
+
+    #[test]
+    fn a_flood_of_cards_pushes_out_neither_ourselves_nor_who_showed_an_account() {
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        known.set_own([key(0)]);
+        for number in 0..SPEAKERS_MAX as u32 {
+            known.heard(key(number), Wall(1 + u64::from(number)), &mut changes);
+        }
+        known.judge(key(1), 7, Standing::Lapsed, &(String::new(), 7), Wall(1), &mut changes);
+        known.heard(key(u32::MAX), Wall(1_000_000), &mut changes);
+        assert!(known.speaker(&key(0)).is_some() && known.speaker(&key(1)).is_some());
+        assert!(known.speaker(&key(2)).is_none());
     }
 
     #[test]

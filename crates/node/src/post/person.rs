@@ -233,8 +233,15 @@ mod tests {
     }
 
     fn decline(state: &mut State, number: u8) {
-        let pair =
-            Pair { own: key(1), other: key(number), relation: Relation::Declined, wrote: 0, answered: 0, heard: 0 };
+        let pair = Pair {
+            own: key(1),
+            other: key(number),
+            relation: Relation::Declined,
+            wrote: 0,
+            answered: 0,
+            heard: 0,
+            asked: 0,
+        };
         state.known.set_pair(pair, &mut Vec::new()).unwrap();
     }
 

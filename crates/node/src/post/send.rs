@@ -802,6 +802,7 @@ impl State {
                     wrote: 0,
                     answered: 0,
                     heard: 0,
+                    asked: 0,
                 });
                 Some(Pair { relation: Relation::Contact, wrote: now.unix_s(), ..known })
             }

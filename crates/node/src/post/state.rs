@@ -102,6 +102,7 @@ impl State {
         self.locked = locked;
         self.secrets = own.iter().map(|own| own.secret.clone()).collect();
         self.own = own;
+        self.known.set_own(self.own.iter().map(|own| own.secret.public()));
         self.pair_keys.retain(|(of, _), _| self.own.iter().any(|own| own.secret.public() == *of));
         self.refresh(now);
     }
@@ -244,7 +245,8 @@ mod tests {
     #[test]
     fn a_pair_is_listened_for_on_all_days_of_the_window_and_on_the_next_before_it_begins() {
         let (own, other) = (secret(1), secret(2).public());
-        let pair = Pair { own: own.public(), other, relation: Relation::Contact, wrote: 1, answered: 0, heard: 0 };
+        let pair =
+            Pair { own: own.public(), other, relation: Relation::Contact, wrote: 1, answered: 0, heard: 0, asked: 0 };
         let people = People { pairs: vec![pair], ..People::default() };
         // Noon of a day, and half an hour before its end.
         let noon = Wall(20_000 * DAY_MS + DAY_MS / 2);
@@ -288,7 +290,7 @@ mod tests {
         let asks = |state: &mut State, number: usize| {
             let (relation, heard) = (Relation::Request, u32::try_from(number).unwrap());
             let other = stranger(number).public();
-            let pair = Pair { own: ours, other, relation, wrote: 0, answered: 0, heard };
+            let pair = Pair { own: ours, other, relation, wrote: 0, answered: 0, heard, asked: 0 };
             state.known.set_pair(pair, &mut Vec::new()).unwrap();
         };
         let heard = |state: &State, number: usize| {
@@ -325,6 +327,7 @@ mod tests {
             wrote: 0,
             answered: 0,
             heard: 0,
+            asked: 0,
         };
         state.known.set_pair(pair, &mut changes).unwrap();
         let people = state.people((2..=5).map(|number| secret(number).public()));

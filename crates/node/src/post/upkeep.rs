@@ -23,6 +23,9 @@ const CARD_AGAIN_MS: u64 = 24 * 3_600_000;
 const PLACES_MAX: usize = 64;
 /// How often it is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// What is listened to changes no more often than this because of strangers: each change is a comparison of tens of thousands of
+/// targets, and a new key costs a stranger nothing.
+const STRANGERS_EVERY: Duration = Duration::from_secs(1);
 /// For so long after records were dropped for want of budget, ours get work.
 const CROWDED_MS: u64 = 60_000;
 
@@ -264,6 +267,22 @@ impl Post {
         }
         drop(state);
         self.shared.assembly().drop_before(now.unix_s().saturating_sub(WINDOW_S));
+    }
+}
+
+/// Listens to what strangers gave cause for, now and then, until the node ends.
+pub(crate) async fn follow_strangers(handle: Handle) {
+    let shared = handle.post().shared.clone();
+    let changed = async {
+        loop {
+            shared.pairs_changed.notified().await;
+            shared.targets.send_replace(shared.lock().targets());
+            tokio::time::sleep(STRANGERS_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = changed => {}
+        () = handle.requests.closed() => {}
     }
 }
 

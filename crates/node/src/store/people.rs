@@ -58,8 +58,10 @@ pub struct Pair {
     pub wrote: u32,
     /// When something valid last came on the pair's own target; 0 = never.
     pub answered: u32,
-    /// When anything last came; 0 = never.
+    /// When anything last came under seal; 0 = never.
     pub heard: u32,
+    /// When a stranger last asked to be heard, under seal or in clear; 0 = never.
+    pub asked: u32,
 }
 
 /// A delegation that counts.
@@ -157,12 +159,18 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
     match change {
         Change::Join(Joined { name, typed, root, password }) => transaction.execute(
             "INSERT OR REPLACE INTO joined (name, typed, root, password) VALUES (?1, ?2, ?3, ?4)",
-            params![name, typed, root.as_ref().map(|root| root.as_slice()), password.as_ref().map(|text| text.as_str())],
+            params![
+                name,
+                typed,
+                root.as_ref().map(|root| root.as_slice()),
+                password.as_ref().map(|text| text.as_str())
+            ],
         ),
         Change::Part(name) => transaction.execute("DELETE FROM joined WHERE name = ?1", [name]),
-        Change::Pair(Pair { own, other, relation, wrote, answered, heard }) => transaction.execute(
-            "INSERT OR REPLACE INTO pair (own, other, relation, wrote, answered, heard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![own.as_bytes(), other.as_bytes(), relation.number(), wrote, answered, heard],
+        Change::Pair(Pair { own, other, relation, wrote, answered, heard, asked }) => transaction.execute(
+            "INSERT OR REPLACE INTO pair (own, other, relation, wrote, answered, heard, asked)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![own.as_bytes(), other.as_bytes(), relation.number(), wrote, answered, heard, asked],
         ),
         Change::NoPair(own, other) => transaction
             .execute("DELETE FROM pair WHERE own = ?1 AND other = ?2", params![own.as_bytes(), other.as_bytes()]),
@@ -204,10 +212,8 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
             params![name, key.as_bytes(), signed(used.0)],
         ),
         Change::NoPin(name) => transaction.execute("DELETE FROM pin WHERE name = ?1", [name]),
-        Change::Parted(name, when) => transaction.execute(
-            "INSERT OR REPLACE INTO parted (name, parted_ms) VALUES (?1, ?2)",
-            params![name, signed(when.0)],
-        ),
+        Change::Parted(name, when) => transaction
+            .execute("INSERT OR REPLACE INTO parted (name, parted_ms) VALUES (?1, ?2)", params![name, signed(when.0)]),
         Change::NoParted(name) => transaction.execute("DELETE FROM parted WHERE name = ?1", [name]),
         Change::Checked { author, since, standing } => transaction.execute(
             "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state IN (?4, ?5)",
@@ -257,7 +263,8 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
         })?,
         pairs: rows(
             &look,
-            "SELECT own, other, relation, wrote, answered, heard FROM pair ORDER BY max(wrote, answered, heard) DESC",
+            "SELECT own, other, relation, wrote, answered, heard, asked FROM pair
+             ORDER BY max(wrote, answered, heard, asked) DESC",
             |row| {
                 Ok(Pair {
                     own: key(row, 0)?,
@@ -266,6 +273,7 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
                     wrote: row.get(3)?,
                     answered: row.get(4)?,
                     heard: row.get(5)?,
+                    asked: row.get(6)?,
                 })
             },
         )?,

@@ -4,7 +4,7 @@ use nightjar_core::name::{Name, TypedName};
 use nightjar_envelope::key::ChatKey;
 use nightjar_node::handle::Handle;
 use nightjar_node::identity::KEY_DIGITS_MIN;
-use nightjar_node::post::{JoinError, JoinWish, Known, Who};
+use nightjar_node::post::{DecideError, JoinError, JoinWish, Known, Who};
 use nightjar_node::store::Relation;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -120,11 +120,11 @@ pub(crate) const REQUESTS: Method<Handle> = Method {
 
 const KEY: Param = Param { name: "key", kind: Kind::Text, need: Need::Required, doc: "His chat key, 64 hex digits." };
 const DECIDED: &[Field] =
-    &[field("known", "boolean", "`false` when nobody of that key ever wrote, or was written to.")];
+    &[field("known", "boolean", "`false` when nobody of that key was ever heard of, and nothing is changed.")];
 
 pub(crate) const ACCEPT: Method<Handle> = Method {
     name: "accept",
-    summary: "Makes somebody who asked a contact.",
+    summary: "Makes somebody who asked, or was heard in a channel, a contact.",
     notes: "",
     params: &[KEY],
     result: DECIDED,
@@ -296,8 +296,20 @@ async fn decide(call: Call<Handle>, mut arguments: Arguments, relation: Relation
     let refused = |why: String| RpcError::new(Code::InvalidParams, format!("parameter \"key\": {why}"));
     let key: ChatKey = text.parse().map_err(|error: nightjar_envelope::key::NotAChatKey| refused(error.to_string()))?;
     let known = call.node.post().decide(key, relation).await;
-    let known = known.map_err(|error| RpcError::new(Code::TooMany, error.to_string()))?;
-    Ok(Answer::of(&Decided { known }))
+    Ok(Answer::of(&Decided { known: known? }))
+}
+
+impl From<DecideError> for RpcError {
+    fn from(error: DecideError) -> Self {
+        let code = match &error {
+            DecideError::Contacts(_) => Code::TooMany,
+            DecideError::NoIdentity => Code::NotFound,
+            DecideError::Locked => Code::CannotBeSent,
+            DecideError::Oneself => Code::InvalidParams,
+            DecideError::Store(_) => Code::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
 }
 
 impl From<JoinError> for RpcError {

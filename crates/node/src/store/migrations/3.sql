@@ -14,3 +14,6 @@ CREATE TABLE parted (
     -- Unix milliseconds. Of too many the one left longest ago goes.
     parted_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- When a stranger last asked to be heard, under seal or in clear, Unix seconds; 0 = never.
+ALTER TABLE pair ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
