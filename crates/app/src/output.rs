@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
+use nightjar_node::identity::SHORT_DIGITS;
 use serde_json::Value;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
@@ -22,6 +23,11 @@ pub(crate) fn note(line: &str) {
 /// Whether stdout is read by a person at a terminal.
 pub(crate) fn at_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// The first digits of a chat key, as they stand beside a nick.
+pub(crate) fn short(key: &str) -> &str {
+    key.get(..SHORT_DIGITS).unwrap_or(key)
 }
 
 /// Text of strangers as it may stand on a terminal: what would move the cursor, turn the direction of writing or not be

@@ -123,7 +123,7 @@ fn a_proven_message_keeps_its_mark_and_after_the_sale_the_next_one_is_lapsed() {
 
     let (listen, lines) = listens(&bob, &["#market"]);
     let author = alice.http_call("sendmessage", &json!({ "name": "#market", "text": "mine" }))["author"].clone();
-    let short = &author.as_str().unwrap()[..8].to_owned();
+    let short = &author.as_str().unwrap()[..12].to_owned();
     // The first line may be faster than the card, the proof and the daemon; in the end it is proven.
     assert!(lines.next().ends_with(": mine"));
     let states = |count: usize| {
@@ -186,7 +186,7 @@ fn a_sealed_first_contact_is_a_request_and_its_answer_comes_on_a_target_of_the_t
     let (listen, lines) = listens(&bob, &["bob"]);
 
     let first = alice.does(&["send", "@bob", "are you there?"]);
-    assert!(first.contains(&format!("sealed for the chat key {}", &his[..8])), "{first}");
+    assert!(first.contains(&format!("sealed for the chat key {}", &his[..12])), "{first}");
     let line = lines.next();
     assert!(
         said(&line).starts_with("alice~") && said(&line).ends_with(" [sealed] [stranger]: are you there?"),
@@ -237,7 +237,7 @@ fn a_name_means_whom_it_was_sealed_to_until_another_is_named_by_his_digits() {
     until("both go by it", || called().len() == 2);
     let hers = called().into_iter().map(|it| it["key"].as_str().unwrap().to_owned()).find(|key| *key != his).unwrap();
 
-    let (his, hers) = (&his[..8], &hers[..8]);
+    let (his, hers) = (&his[..12], &hers[..12]);
     let sent = alice.command(&["send", "@raven", "still you?"]).output().unwrap();
     let line = String::from_utf8(sent.stdout.clone()).unwrap();
     assert!(line.contains(&format!("sealed for the chat key {his}")), "{sent:?}");
@@ -267,7 +267,7 @@ fn an_account_that_was_sealed_to_and_sold_is_written_to_no_more_without_a_word()
 
     his.sell(ACCOUNT, key(2).public_key());
     until("the sale is seen", || state() == "lapsed");
-    let hers = &sent["to"].as_str().unwrap()[..8];
+    let hers = &sent["to"].as_str().unwrap()[..12];
     for seal in [&["--seal", "chatkey"][..], &[]] {
         let refused = bob.command(&["send", "1234-44", "still you?"]).args(seal).output().unwrap();
         let complaint = complaint(&refused);
@@ -354,6 +354,15 @@ fn of_a_passphrase_channel_a_third_node_sees_records_and_nothing_else() {
     assert!(String::from_utf8(plain.stderr).unwrap().contains("does not hear that"));
     let texts = || middle.messages().iter().map(|it| it["text"].clone()).collect::<Vec<_>>();
     until("it is heard in the open", || texts() == ["for all"]);
+    // Password and text come one after the other.
+    assert!(asked(&bob, &["join", "#open", "--password"], "open sesame").status.success());
+    let (listen_open, lines) = listens(&bob, &["#open"]);
+    let sent = asked(&alice, &["send", "#open", "-", "--seal", "aes"], "open sesame\nfrom a pipe");
+    assert!(sent.status.success(), "{sent:?}");
+    let line = lines.next();
+    assert!(said(&line).ends_with(" [sealed, not authenticated]: from a pipe"), "{line}");
+    signal(&listen_open, "INT");
+    common::output(listen_open);
     // Who knows the name alone has relayed the record, as its neighbour has, and that is all.
     until("it has passed the middle", || peer.counters().received >= 1);
     assert_eq!(texts(), ["for all"]);

@@ -303,7 +303,7 @@ async fn prove(client: &Client, params: Map<String, Value>, json: bool) -> Resul
         return Ok(output::print(&output::json(&result))?);
     }
     let proven: Proven = super::understood("prove", result)?;
-    let key = proven.key.get(..8).unwrap_or(&proven.key);
+    let key = output::short(&proven.key);
     let line = if proven.revoked {
         format!("{key} does not speak for {} any more; others are told within ten minutes", proven.account)
     } else {

@@ -96,6 +96,8 @@ struct Message {
     #[serde(default)]
     nick: Option<String>,
     #[serde(default)]
+    looks_like: Option<String>,
+    #[serde(default)]
     account: Option<String>,
     #[serde(default)]
     state: Option<String>,
@@ -319,8 +321,10 @@ impl Ear {
 /// name, nor who wrote it, nor a mark can hold one.
 fn line(message: &Message, paint: Paint) -> String {
     let time = output::date(message.received);
-    let direct = message.conversation.as_deref().filter(|it| it.starts_with('@')).and_then(|it| it.get(..9));
-    let name = message.name.as_deref().or(direct).or(message.conversation.as_deref()).unwrap_or(&message.target);
+    let direct = message.conversation.as_deref().and_then(|it| it.strip_prefix('@'));
+    let direct = direct.map(|key| format!("@{}", output::short(key)));
+    let name =
+        message.name.as_deref().or(direct.as_deref()).or(message.conversation.as_deref()).unwrap_or(&message.target);
     let bytes = || output::binary(&output::visible(&message.payload));
     let said = match (&message.unreadable, &message.text) {
         (Some(why), _) => format!("{} {}", output::visible(why), bytes()),
@@ -336,7 +340,7 @@ fn line(message: &Message, paint: Paint) -> String {
 fn who(message: &Message) -> String {
     let you = if message.own { " (you)" } else { "" };
     let Some(key) = message.author.as_deref() else { return format!("(unsigned){you}") };
-    let short = key.get(..8).unwrap_or(key);
+    let short = output::short(key);
     let nick = message.nick.as_deref().unwrap_or("");
     let state = message.state.as_deref().unwrap_or_default();
     let now = message.state_now.as_deref().map(|now| format!(", now {now}")).unwrap_or_default();
@@ -359,7 +363,8 @@ fn marks(message: &Message) -> String {
     };
     let request = message.request.then_some("stranger");
     let unreadable = message.unreadable.as_ref().map(|_| "unreadable");
-    let marks = [sealed, request, unreadable, kind].into_iter().flatten();
+    let alike = message.looks_like.as_deref().map(|nick| format!("looks like {nick}, is another"));
+    let marks = [sealed, request, unreadable, alike.as_deref(), kind].into_iter().flatten();
     marks.map(|mark| format!("[{mark}]")).collect::<Vec<_>>().join(" ")
 }
 
@@ -395,24 +400,26 @@ mod tests {
     fn a_nick_never_stands_alone_and_a_proof_shows_the_account() {
         let by = |more: Value| {
             let mut message = json!({
-                "target": "aa", "name": "#a", "payload": "61", "text": "a", "received": 0, "author": "0123456789",
+                "target": "aa", "name": "#a", "payload": "61", "text": "a", "received": 0, "author": "0123456789abcdef",
                 "nick": "raven", "state": "claimed", "sealed": "none",
             });
             message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             shown(message).strip_prefix("1970-01-01T00:00:00Z  ").unwrap().to_owned()
         };
-        assert_eq!(by(json!({})), "#a  raven~01234567: a");
-        assert_eq!(by(json!({ "nick": null })), "#a  ~01234567: a");
+        assert_eq!(by(json!({})), "#a  raven~0123456789ab: a");
+        assert_eq!(by(json!({ "nick": null })), "#a  ~0123456789ab: a");
         let proven = json!({ "state": "proven", "account": "1234-44" });
         assert_eq!(by(proven), "#a  raven 1234-44: a");
         let sold = json!({ "state": "proven", "account": "1234-44", "state_now": "lapsed" });
-        assert_eq!(by(sold), "#a  raven~01234567 (1234-44 proven, now lapsed): a");
-        let direct = json!({ "name": null, "conversation": "@0123456789", "sealed": "chatkey", "request": true });
-        assert_eq!(by(direct), "@01234567  raven~01234567 [sealed] [stranger]: a");
+        assert_eq!(by(sold), "#a  raven~0123456789ab (1234-44 proven, now lapsed): a");
+        let direct = json!({ "name": null, "conversation": "@0123456789abcdef", "sealed": "chatkey", "request": true });
+        assert_eq!(by(direct), "@0123456789ab  raven~0123456789ab [sealed] [stranger]: a");
         let wallet = json!({ "author": null, "sealed": "dest", "kind": "text" });
         assert_eq!(by(wallet), "#a  (unsigned) [sealed, not authenticated]: a");
-        assert_eq!(by(json!({ "kind": "action" })), "#a  raven~01234567 [action]: a");
-        assert_eq!(by(json!({ "own": true })), "#a  raven~01234567 (you): a");
+        assert_eq!(by(json!({ "kind": "action" })), "#a  raven~0123456789ab [action]: a");
+        let other = "#a  raven~0123456789ab [looks like raven, is another]: a";
+        assert_eq!(by(json!({ "looks_like": "raven" })), other);
+        assert_eq!(by(json!({ "own": true })), "#a  raven~0123456789ab (you): a");
     }
 
     #[test]

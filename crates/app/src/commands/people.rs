@@ -67,7 +67,7 @@ pub(super) struct Part {
 
 const WHOIS_HELP: &str = "\
 WHO is a nick (nightraven), an account (1234-44), the first digits (four or more) of a chat key, or nick and digits
-as `listen` shows them (nightraven~8a88e3dd). Anybody may call himself anything: only `proven` and `proven by 3 peers` say more than
+as `listen` shows them (nightraven~8a88e3dd7409). Anybody may call himself anything: only `proven` and `proven by 3 peers` say more than
 the author himself does. Whether they still own what they claim is asked of your daemon, or of PascalCoin peers.";
 
 #[derive(Debug, clap::Args)]

@@ -170,6 +170,8 @@ impl Args {
     /// The message, if it is one that can be sent. Reads stdin if it stands there.
     pub(super) fn message(self) -> Result<Message, Failure> {
         let to = To::of(&self.name)?;
+        // Before the text: of what comes on stdin the first line is the password.
+        let password = matches!(self.seal, Some(Seal::Aes)).then(|| secret::ask("PascalCoin password")).transpose()?;
         let text = if self.text == "-" { read_stdin(io::stdin().lock())? } else { self.text };
         let mut params = Map::new();
         let bytes = if self.hex {
@@ -195,8 +197,8 @@ impl Args {
             ("payload_method", self.seal.map(|seal| format!("{seal:?}").to_ascii_lowercase())),
         ];
         params.extend(words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), json!(word?)))));
-        if matches!(self.seal, Some(Seal::Aes)) {
-            params.insert("pwd".to_owned(), json!(secret::ask("PascalCoin password")?));
+        if let Some(password) = password {
+            params.insert("pwd".to_owned(), json!(password));
         }
         if self.work {
             params.insert("work".to_owned(), json!(true));
@@ -244,7 +246,7 @@ fn sentence(sent: &Sent) -> String {
     let Sent { id, msgid, peers, expiry, sealed, to, to_state, author, nick, .. } = sent;
     let signed = match author {
         Some(key) => {
-            let who = format!("{}~{}", nick.as_deref().unwrap_or(""), key.get(..8).unwrap_or(key));
+            let who = format!("{}~{}", nick.as_deref().unwrap_or(""), output::short(key));
             format!(", signed by {}", output::visible(&who))
         }
         // A plain record, and PascalCoin's own seals, are never signed.
@@ -252,7 +254,7 @@ fn sentence(sent: &Sent) -> String {
         None => ", unsigned".to_owned(),
     };
     let msgid = id.as_ref().unwrap_or(msgid);
-    let to = to.as_deref().map(|key| format!(" {}", key.get(..8).unwrap_or(key))).unwrap_or_default();
+    let to = to.as_deref().map(|key| format!(" {}", output::short(key))).unwrap_or_default();
     let state = to_state.as_deref().map(|state| format!(" ({state})")).unwrap_or_default();
     let sealed = match sealed.as_deref() {
         None | Some("none") => ", readable by everybody".to_owned(),
@@ -354,7 +356,7 @@ mod tests {
         let key = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
         for (person, name) in [
             (key, None),
-            ("~8a88e3dd", None),
+            ("~8a88e3dd7409", None),
             ("raven~8A88", Some("raven")),
             ("@Raven~8a88", Some("Raven")),
             ("1234-44~8a88", Some("1234-44")),
@@ -415,11 +417,14 @@ mod tests {
         assert_eq!(sent(1, None), "00 sent to 1 peer, readable by everybody\n");
         assert_eq!(sent(3, None), "00 sent to 3 peers, readable by everybody\n");
         let sealed = json!({
-            "id": "ff", "msgid": "00", "peers": 1, "expiry": 1, "sealed": "chatkey", "to": "0123456789", "to_state": "claimed",
-            "author": "89abcdef01", "nick": "raven"
+            "id": "ff", "msgid": "00", "peers": 1, "expiry": 1, "sealed": "chatkey", "to": "0123456789abcdef", "to_state": "claimed",
+            "author": "89abcdef012345", "nick": "raven"
         });
         let said = sentence(&serde_json::from_value(sealed).unwrap());
-        assert_eq!(said, "ff sent to 1 peer, signed by raven~89abcdef, sealed for the chat key 01234567 (claimed)\n");
+        assert_eq!(
+            said,
+            "ff sent to 1 peer, signed by raven~89abcdef0123, sealed for the chat key 0123456789ab (claimed)\n"
+        );
         let open = json!({ "id": "ff", "msgid": "00", "peers": 2, "expiry": 1, "sealed": "none" });
         assert_eq!(
             sentence(&serde_json::from_value(open).unwrap()),

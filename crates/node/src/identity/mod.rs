@@ -34,6 +34,7 @@ pub use error::{
     WriteError,
 };
 pub use file::{Identity, Proof, UnlockError};
+pub use nightjar_envelope::key::SHORT_DIGITS;
 pub use which::{DEFAULT, KEY_DIGITS_MIN, NOBODY, WhichError};
 
 /// So far ahead author's times are written down as used, so that not every message waits for the disk. After a kill they

@@ -13,7 +13,7 @@ mod send;
 mod state;
 pub(crate) mod upkeep;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -449,6 +449,12 @@ impl Post {
         let mut found: Vec<ChatKey> = found.map(|it| it.key).filter(|key| seen.insert(*key)).collect();
         found.sort_by_key(|key| state.own_key(key).is_none());
         state.people(found.into_iter().take(WHO_IS_MAX))
+    }
+
+    /// Of these people those whose nick looks like one of the user's own, or of a contact: whose.
+    pub fn look_alike(&self, people: impl IntoIterator<Item = ChatKey>) -> BTreeMap<ChatKey, String> {
+        let people = self.shared.lock().people(people.into_iter().collect::<BTreeSet<_>>());
+        people.into_iter().filter_map(|known| Some((known.speaker.key, known.looks_like?))).collect()
     }
 
     /// The conversations behind a name: the name's own, and those with people who go by it.

@@ -1,5 +1,6 @@
 //! Messages: those to be sent and those that came.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nightjar_core::name::{Name, TypedName};
@@ -202,6 +203,11 @@ pub(crate) const GET: Method<Handle> = Method {
         ),
         field_if("messages[].author", "hex", "The chat key that wrote it. Not when nobody signed."),
         field_if("messages[].nick", "text", "What the author calls himself."),
+        field_if(
+            "messages[].looks_like",
+            "text",
+            "A nick of the user's own, or of a contact, that the author's looks like, or is, although he is somebody else.",
+        ),
         field_if("messages[].own_key", "hex", "The chat key of this node that it was sealed for, or that wrote it."),
         field_if("messages[].account", "text", "The account that the author says is his."),
         field_if(
@@ -361,6 +367,8 @@ struct ShownAuthor {
     author: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nick: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looks_like: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     state: String,
@@ -602,10 +610,15 @@ async fn get(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, Rpc
         let from = page.next;
         page = call.patience.wait(wait, |wait| node.messages(from, limit, &filter, wait)).await??;
     }
-    Ok(Answer::of(&shown_page(page)))
+    let authors = page.messages.iter().filter_map(|message| message.reading.as_ref()?.author);
+    let alike = node.post().look_alike(authors);
+    Ok(Answer::of(&shown_page(page, &alike)))
 }
 
-fn shown_page(page: Page) -> Messages {
+/// Authors whose nick looks like that of somebody else whom the user knows, and that nick.
+type Alike = BTreeMap<ChatKey, String>;
+
+fn shown_page(page: Page, alike: &Alike) -> Messages {
     let mut next = page.next;
     let mut bytes = 0;
     let mut messages = Vec::with_capacity(page.messages.len());
@@ -620,7 +633,7 @@ fn shown_page(page: Page) -> Messages {
             }
             _ => last = Some(message.seq),
         }
-        messages.push(shown(message));
+        messages.push(shown(message, alike));
     }
     Messages { messages, next, first: page.first }
 }
@@ -643,10 +656,10 @@ fn json_bytes_max(message: &Message) -> usize {
     2048 + 8 * (said + read)
 }
 
-fn shown(message: Message) -> Shown {
+fn shown(message: Message, alike: &Alike) -> Shown {
     let Message { seq, received, own, name, content, reading, speaker } = message;
     let content = match content {
-        Content::Record(record) => ShownContent::Record(Box::new(shown_record(&record, name, reading, speaker))),
+        Content::Record(record) => ShownContent::Record(Box::new(shown_record(&record, name, reading, speaker, alike))),
         Content::Wallet { peer, text } => {
             ShownContent::Wallet(ShownWallet { bridge: peer, payload: hex(&text), text: String::from_utf8(text).ok() })
         }
@@ -659,10 +672,11 @@ fn shown_record(
     name: Option<String>,
     reading: Option<Reading>,
     speaker: Option<Speaker>,
+    alike: &Alike,
 ) -> ShownRecord {
     let stamp = record.stamp();
     let (said, by) = match &reading {
-        Some(reading) => (shown_said(record, &reading.said), shown_author(reading, speaker)),
+        Some(reading) => (shown_said(record, &reading.said), shown_author(reading, speaker, alike)),
         // What an earlier program stored: it opened nothing.
         None => (shown_raw(record), None),
     };
@@ -735,12 +749,13 @@ fn shown_map(form: u8, bytes: &[u8]) -> ShownSaid {
     }
 }
 
-fn shown_author(reading: &Reading, speaker: Option<Speaker>) -> Option<ShownAuthor> {
+fn shown_author(reading: &Reading, speaker: Option<Speaker>, alike: &Alike) -> Option<ShownAuthor> {
     let now = speaker.as_ref().map(|speaker| speaker.standing).filter(|now| *now != reading.standing);
     let read = !matches!(reading.said, Said::Unreadable { .. });
     read.then(|| ShownAuthor {
         author: reading.author.map(|key| key.to_string()),
         nick: speaker.as_ref().and_then(|speaker| speaker.nick.clone()),
+        looks_like: reading.author.and_then(|author| alike.get(&author).cloned()),
         account: speaker.and_then(|speaker| speaker.account).map(|account| Name::Account(account).text()),
         state: reading.standing.to_string(),
         state_now: now.map(|now| now.to_string()),
@@ -812,7 +827,7 @@ mod tests {
 
     fn json_of(messages: Vec<Message>) -> Value {
         let next = messages.last().map_or(0, |message| message.seq);
-        let shown = shown_page(Page { messages, next, first: 1 });
+        let shown = shown_page(Page { messages, next, first: 1 }, &Alike::new());
         let json: Value = serde_json::from_str(Answer::of(&shown).json()).unwrap();
         assert_eq!(undocumented(GET.result, &json), Vec::<String>::new());
         json

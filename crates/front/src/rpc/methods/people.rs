@@ -90,7 +90,7 @@ pub(crate) const WHOIS: Method<Handle> = Method {
             name: "who",
             kind: Kind::Text,
             need: Need::Required,
-            doc: "A nick, an account (1234-44), the first digits (four or more) of a chat key, or nick and digits (nightraven~8a88e3dd).",
+            doc: "A nick, an account (1234-44), the first digits (four or more) of a chat key, or nick and digits (nightraven~8a88e3dd7409).",
         },
         Param {
             name: "look",
