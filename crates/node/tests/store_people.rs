@@ -11,7 +11,7 @@ use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::{ChatKey, ChatSecret};
 use nightjar_node::chain::standing::Standing;
 use nightjar_node::message::{Filter, NewMessage, Reading, Said, Speaker};
-use nightjar_node::store::{Change, Joined, Opened, Opener, Pair, People, Pin, Proof, Relation, Store};
+use nightjar_node::store::{Change, Ended, Joined, Opened, Opener, Pair, People, Pin, Proof, Relation, Store};
 use store_common::{NO_LIMITS, all, dated, new, stored, wallet};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -141,6 +141,7 @@ async fn people_are_kept_over_restarts_row_by_row() {
         own: false,
         received: Wall(u64::from(number)),
     };
+    let ended = |number, seen| Ended { proof: proof(number), seen };
     let changes = vec![
         Change::Join(joined.clone()),
         Change::Join(Joined { name: "#gone".to_owned(), ..joined.clone() }),
@@ -156,6 +157,10 @@ async fn people_are_kept_over_restarts_row_by_row() {
         Change::Proof(proof(1)),
         Change::Proof(proof(2)),
         Change::NoProof(1234, key(1), vec![1, 1]),
+        Change::End(ended(2, false)),
+        Change::End(ended(2, true)),
+        Change::End(ended(3, true)),
+        Change::NoEnd(1234, key(1), vec![1, 3]),
         Change::Speaks("#a".to_owned(), Some(key(1))),
         Change::Speaks("#b".to_owned(), None),
         Change::Pin(pin("raven", 1, 5)),
@@ -175,9 +180,35 @@ async fn people_are_kept_over_restarts_row_by_row() {
     assert_eq!(people.pairs, [pair(2, Relation::Declined, 9), pair(1, Relation::Contact, 6)]);
     assert_eq!(people.speakers, [speaker(1, Standing::Proven)]);
     assert_eq!(people.proofs, [proof(2)]);
+    assert_eq!(people.ends, [ended(2, true)]);
     assert_eq!(people.speaks, [("#a".to_owned(), Some(key(1))), ("#b".to_owned(), None)]);
     assert_eq!(people.parted, [("#lair".to_owned(), Wall(3)), ("#den".to_owned(), Wall(1))]);
     assert_eq!(people.pins, [pin("raven", 2, 7), pin("1234-44", 1, 6)]);
+}
+
+#[test]
+fn ends_that_an_earlier_version_kept_among_the_delegations_stand_beside_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let earlier = rusqlite::Connection::open(&path).unwrap();
+    for sql in [
+        include_str!("../src/store/migrations/1.sql"),
+        include_str!("../src/store/migrations/2.sql"),
+        include_str!("../src/store/migrations/3.sql"),
+    ] {
+        earlier.execute_batch(sql).unwrap();
+    }
+    for (number, scope, matched) in [(1_u8, 1_u8, true), (2, 0, true), (3, 0, false)] {
+        let bytes = [1, 0xd2, 4, 0, 0, scope, number];
+        let sql = "INSERT INTO proof (account, key, point, bytes, matched, own, received_ms) VALUES (1234, ?1, ?2, ?3, ?4, 0, ?5)";
+        earlier.execute(sql, rusqlite::params![key(number).as_bytes(), [1, number], bytes, matched, number]).unwrap();
+    }
+    earlier.execute_batch("PRAGMA application_id = 1313497458; PRAGMA user_version = 3").unwrap();
+    drop(earlier);
+    let (_store, people) = people(&path);
+    assert_eq!(people.proofs.iter().map(|proof| proof.key).collect::<Vec<_>>(), [key(1)]);
+    let ends: Vec<_> = people.ends.iter().map(|end| (end.proof.key, end.proof.matched, end.seen)).collect();
+    assert_eq!(ends, [(key(3), false, false), (key(2), true, true)]);
 }
 
 #[tokio::test]

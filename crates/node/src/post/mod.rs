@@ -40,7 +40,7 @@ use crate::work::WorkPool;
 pub use meaning::WINDOW_S;
 pub use out::{Sent, Work};
 pub use people::{CONTACTS_MAX, REQUESTS_MAX, SPEAKERS_MAX, TooManyContacts};
-pub use proofs::{ENDS_MAX, PROOFS_MAX, PROOFS_PER_KEY_MAX};
+pub use proofs::{ENDS_MAX, ENDS_PER_POINT_MAX, PROOFS_MAX, PROOFS_PER_KEY_MAX};
 pub use send::{
     Addressee, Letter, PARTS_AT_ONCE, PARTS_PER_S, SealWish, Sealed, SendError, SpeakAs, TypeOfContent, seconds_for,
 };

@@ -7,20 +7,24 @@ use nightjar_core::time::Wall;
 use nightjar_envelope::delegation::{Checked, Delegation, LIFE_S_MAX};
 use nightjar_envelope::key::ChatKey;
 
-use crate::store::{Change, Proof};
+use crate::store::{Change, Ended, Proof};
 
 /// Delegations that are remembered, over all authors.
 pub const PROOFS_MAX: usize = 16_384;
 /// Accounts one chat key may claim: nobody speaks for more than a few, and each claim costs questions to the chain.
 pub const PROOFS_PER_KEY_MAX: usize = 8;
-/// Ends of delegations that are remembered. Anybody can sign ends of what never was, with a key that owns nothing, but he needs more than
-/// this many, and those of what the chain once confirmed stay all the same.
+/// Ends of delegations that are remembered. Anybody can sign ends of what never was, with a key that owns nothing: those go first.
 pub const ENDS_MAX: usize = 16_384;
+/// Ends by one account key of what the chain once confirmed. Such ends go last, and whoever owns one account can make any number of
+/// them, with chat keys of his own: so he pushes out his own ones.
+pub const ENDS_PER_POINT_MAX: usize = 64;
+/// How many ends go in one turn when there are too many, so that not every one more costs a look at all.
+const ENDS_DROPPED: usize = 1_024;
 
 /// The chat key first: what one key claims stands together.
 type ProofKey = (ChatKey, u32, Vec<u8>);
 
-/// All of them. Of one chat key, account and point there is either a delegation or an end.
+/// All of them. An end stays also where a later delegation counts: it still ends the earlier ones.
 #[derive(Debug, Default)]
 pub(super) struct Proofs {
     claims: BTreeMap<ProofKey, Proof>,
@@ -29,60 +33,121 @@ pub(super) struct Proofs {
 
 #[derive(Debug)]
 struct End {
-    proof: Proof,
-    /// What it ends has run out by then, Unix seconds.
-    over: u32,
+    row: Ended,
+    issued: u32,
+}
+
+/// How much is lost when an end is forgotten, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// What it ends has run out.
+    Over,
+    /// Nothing that it ends was seen here.
+    Stray,
+    /// Something was.
+    Seen,
+    /// The chain once confirmed it.
+    Confirmed,
+    /// It is the user's own.
+    Own,
+}
+
+impl End {
+    fn worth(&self, now_s: u32) -> Worth {
+        let Ended { proof, seen } = &self.row;
+        match (proof.own, proof.matched, seen) {
+            _ if self.issued.saturating_add(LIFE_S_MAX) < now_s => Worth::Over,
+            (true, ..) => Worth::Own,
+            (_, true, _) => Worth::Confirmed,
+            (.., true) => Worth::Seen,
+            (.., false) => Worth::Stray,
+        }
+    }
 }
 
 impl Proofs {
-    pub(super) fn new(proofs: Vec<Proof>) -> Self {
-        let mut all = Self::default();
-        for proof in proofs {
-            match Delegation::parse(&proof.bytes) {
-                Ok(end) if end.is_end() && all.ends.len() < ENDS_MAX => {
-                    let over = end.issued().saturating_add(LIFE_S_MAX);
-                    all.ends.insert(key_of(&proof), End { proof, over });
-                }
-                Ok(claim) if !claim.is_end() && all.claims.len() < PROOFS_MAX => {
-                    all.claims.insert(key_of(&proof), proof);
-                }
-                _ => {}
-            }
-        }
-        all
+    pub(super) fn new(claims: Vec<Proof>, ends: Vec<Ended>) -> Self {
+        let claims = claims.into_iter().take(PROOFS_MAX).map(|proof| (key_of(&proof), proof)).collect();
+        let ends = ends.into_iter().take(ENDS_MAX).filter_map(|row| {
+            let issued = issued(&row.proof)?;
+            Some((key_of(&row.proof), End { row, issued }))
+        });
+        Self { claims, ends: ends.collect() }
     }
 
-    /// A delegation, or the end of one, that is well signed. Says whether it counts for anything that was not known.
+    /// A delegation, or the end of one, that is well signed. Says whether it counts for anything that was not known: an end does if
+    /// it ends what counted here.
     pub(super) fn take(&mut self, checked: &Checked, own: bool, now: Wall, changes: &mut Vec<Change>) -> bool {
-        let key = (checked.claim.chat_key, checked.claim.account, checked.point.clone());
-        let old = self.claims.get(&key).or_else(|| Some(&self.ends.get(&key)?.proof));
-        let old = old.and_then(|old| Some((Delegation::parse(&old.bytes).ok()?, old.matched, old.own)));
-        let (matched, was_own) = match old {
-            Some((known, ..)) if checked.precedence() <= known.precedence() => return false,
-            Some((_, matched, own)) => (matched, own),
-            None => (false, false),
+        let proof = Proof {
+            account: checked.claim.account,
+            key: checked.claim.chat_key,
+            point: checked.point.clone(),
+            bytes: checked.bytes.clone(),
+            matched: false,
+            own,
+            received: now,
         };
-        let (chat_key, account, point) = key.clone();
-        let bytes = checked.bytes.clone();
-        let proof = Proof { account, key: chat_key, point, bytes, matched, own: own || was_own, received: now };
-        let change = Change::Proof(proof.clone());
         if checked.is_end() {
-            // What ends something known here is kept in any case.
-            let is_known = self.claims.remove(&key).is_some() || self.ends.contains_key(&key) || proof.own;
-            if !self.make_room_for_end(is_known, now, changes) {
-                return false;
-            }
-            let over = checked.claim.issued.saturating_add(LIFE_S_MAX);
-            self.ends.insert(key, End { proof, over });
+            self.take_end(proof, checked.claim.issued, now, changes)
         } else {
-            self.ends.remove(&key);
-            if !self.claims.contains_key(&key) && !self.make_room_for_claim(&key.0, changes) {
+            self.take_claim(proof, checked.claim.issued, changes)
+        }
+    }
+
+    fn take_claim(&mut self, mut proof: Proof, issued_s: u32, changes: &mut Vec<Change>) -> bool {
+        let key = key_of(&proof);
+        if let Some(end) = self.ends.get_mut(&key) {
+            if issued_s <= end.issued {
+                // The end came first, and now it is known that there is something to end.
+                if !end.row.seen {
+                    end.row.seen = true;
+                    changes.push(Change::End(end.row.clone()));
+                }
                 return false;
             }
-            self.claims.insert(key, proof);
+            proof.matched = end.row.proof.matched;
         }
-        changes.push(change);
+        if let Some(old) = self.claims.get(&key) {
+            if issued(old).is_some_and(|old| issued_s <= old) {
+                return false;
+            }
+            proof.matched = old.matched;
+            proof.own |= old.own;
+        } else if !self.make_room_for_claim(&key.0, changes) {
+            return false;
+        }
+        changes.push(Change::Proof(proof.clone()));
+        self.claims.insert(key, proof);
         true
+    }
+
+    fn take_end(&mut self, mut proof: Proof, issued_s: u32, now: Wall, changes: &mut Vec<Change>) -> bool {
+        let key = key_of(&proof);
+        let mut seen = proof.own;
+        if let Some(old) = self.ends.get(&key) {
+            if issued_s <= old.issued {
+                return false;
+            }
+            seen |= old.row.seen;
+            proof.matched = old.row.proof.matched;
+            proof.own |= old.row.proof.own;
+        }
+        let mut ends_it = false;
+        if let Some(claim) = self.claims.get(&key) {
+            seen = true;
+            proof.matched |= claim.matched;
+            proof.own |= claim.own;
+            ends_it = issued(claim).is_none_or(|issued| issued <= issued_s);
+        }
+        if ends_it && let Some(claim) = self.claims.remove(&key) {
+            changes.push(forgotten(&claim));
+        }
+        let row = Ended { proof, seen };
+        changes.push(Change::End(row.clone()));
+        self.ends.insert(key.clone(), End { row, issued: issued_s });
+        self.drop_of_one_point(&key, changes);
+        self.drop_ends(now, changes);
+        ends_it
     }
 
     /// The delegations of one chat key.
@@ -103,8 +168,7 @@ impl Proofs {
     /// When the last that a point signed for a chat key and an account was issued.
     pub(super) fn last_issued(&self, key: ChatKey, account: u32, point: &[u8]) -> Option<u32> {
         let key = (key, account, point.to_vec());
-        let last = self.claims.get(&key).or_else(|| Some(&self.ends.get(&key)?.proof));
-        Some(Delegation::parse(&last?.bytes).ok()?.issued())
+        self.claims.get(&key).and_then(issued).max(self.ends.get(&key).map(|end| end.issued))
     }
 
     /// A delegation's point was seen to be the account's key.
@@ -120,7 +184,7 @@ impl Proofs {
     /// Whether what this ends was once seen to be true.
     pub(super) fn was_matched(&self, end: &Checked) -> bool {
         let key = (end.claim.chat_key, end.claim.account, end.point.clone());
-        self.ends.get(&key).is_some_and(|end| end.proof.matched)
+        self.ends.get(&key).is_some_and(|end| end.row.proof.matched)
     }
 
     /// `false` when this key claims enough.
@@ -142,33 +206,49 @@ impl Proofs {
         true
     }
 
-    /// `false` when all that is kept is worth more than one of which nothing is known.
-    fn make_room_for_end(&mut self, is_known: bool, now: Wall, changes: &mut Vec<Change>) -> bool {
-        if self.ends.len() < ENDS_MAX {
-            return true;
+    /// Of too many confirmed ends by the point of this one, the oldest goes.
+    fn drop_of_one_point(&mut self, key: &ProofKey, changes: &mut Vec<Change>) {
+        let counts = |end: &End| end.row.proof.matched && !end.row.proof.own;
+        if !self.ends.get(key).is_some_and(counts) {
+            return;
         }
-        let counts = |proof: &Proof| proof.own || proof.matched;
-        self.ends.retain(|_, end| {
-            let over = end.over < now.unix_s();
-            if over {
-                changes.push(forgotten(&end.proof));
-            }
-            !over
-        });
-        if self.ends.len() < ENDS_MAX {
-            return true;
-        }
-        let least = self.ends.values().map(|end| &end.proof).min_by_key(|proof| (counts(proof), proof.received));
-        match least.cloned() {
-            Some(least) if counts(&least) && !is_known => false,
-            Some(least) => {
-                self.ends.remove(&key_of(&least));
-                changes.push(forgotten(&least));
-                true
-            }
-            None => true,
+        let alike = self.ends.iter().filter(|((.., point), end)| *point == key.2 && counts(end));
+        let alike: Vec<_> = alike.map(|(key, end)| (end.row.proof.received, key)).collect();
+        if alike.len() > ENDS_PER_POINT_MAX
+            && let Some((_, oldest)) = alike.into_iter().min()
+        {
+            let oldest = oldest.clone();
+            self.forget_end(&oldest, changes);
         }
     }
+
+    /// Of too many ends those go that are worth least, and of them the oldest.
+    fn drop_ends(&mut self, now: Wall, changes: &mut Vec<Change>) {
+        if self.ends.len() <= ENDS_MAX {
+            return;
+        }
+        let ranked = self.ends.iter().map(|(key, end)| (end.worth(now.unix_s()), end.row.proof.received, key));
+        let mut ranked: Vec<_> = ranked.collect();
+        let (least, ..) = ranked.select_nth_unstable(ENDS_DROPPED);
+        least.sort_unstable();
+        let Some(worth) = least.first().map(|(worth, ..)| *worth) else { return };
+        let many = if worth < Worth::Confirmed { ENDS_DROPPED } else { 1 };
+        let gone = least.iter().take_while(|(it, ..)| *it == worth).take(many);
+        let gone: Vec<ProofKey> = gone.map(|(.., key)| (*key).clone()).collect();
+        for key in gone {
+            self.forget_end(&key, changes);
+        }
+    }
+
+    fn forget_end(&mut self, key: &ProofKey, changes: &mut Vec<Change>) {
+        self.ends.remove(key);
+        let (chat_key, account, point) = key.clone();
+        changes.push(Change::NoEnd(account, chat_key, point));
+    }
+}
+
+fn issued(proof: &Proof) -> Option<u32> {
+    Some(Delegation::parse(&proof.bytes).ok()?.issued())
 }
 
 fn key_of(proof: &Proof) -> ProofKey {
@@ -256,6 +336,7 @@ pub(super) mod tests {
         assert!(!told(&speak(ISSUED)), "it has ended");
         assert!(told(&speak(ISSUED + 1)), "made anew");
         assert!(!told(&end(ISSUED)), "and the old end ends it no more");
+        assert!(!told(&speak(ISSUED)), "but still what it ended");
         assert_eq!(proofs.claimed_by(&key(1)).count(), 1);
     }
 
@@ -269,33 +350,77 @@ pub(super) mod tests {
         assert_eq!(last(&checked(3, key(1), 7, ISSUED, Scope::SPEAK)), None);
     }
 
-    /// Ends of what never was, for a chat key, as strangers sign them. Unsigned ones do here.
-    fn flood(proofs: &mut Proofs, chat_key: ChatKey, many: u32, changes: &mut Vec<Change>) {
+    /// Ends by a point for a chat key and so many accounts, as strangers sign them. Unsigned ones do here.
+    fn flood(proofs: &mut Proofs, (point, chat_key): (u8, ChatKey), many: u32, changes: &mut Vec<Change>) {
         let one = end(ISSUED);
         for account in 0..many {
             let claim = Claim { account: 1000 + account, chat_key, ..one.claim.clone() };
-            proofs.take(&Checked { claim, ..one.clone() }, false, NOW, changes);
+            assert!(!proofs.take(&Checked { claim, point: vec![point], ..one.clone() }, false, NOW, changes));
         }
+    }
+
+    fn confirm(proofs: &mut Proofs, checked: &Checked) {
+        let is_it = |proof: &&Proof| proof.account == checked.claim.account;
+        let seen = proofs.claimed_by(&checked.claim.chat_key).find(is_it).unwrap().clone();
+        proofs.matched(&seen, &mut Vec::new());
+    }
+
+    fn is_ended(proofs: &mut Proofs, claim: &Checked) -> bool {
+        !proofs.take(claim, false, NOW, &mut Vec::new())
     }
 
     #[test]
     fn an_end_is_not_pushed_out_by_strangers_nor_takes_a_claims_place() {
+        for confirmed in [true, false] {
+            let mut proofs = Proofs::default();
+            let mut changes = Vec::new();
+            proofs.take(&speak(ISSUED), false, NOW, &mut changes);
+            if confirmed {
+                confirm(&mut proofs, &speak(ISSUED));
+            }
+            assert!(proofs.take(&end(ISSUED + 5), false, NOW, &mut changes));
+            flood(&mut proofs, (9, key(1)), ENDS_MAX as u32, &mut changes);
+            flood(&mut proofs, (9, key(2)), ENDS_DROPPED as u32, &mut changes);
+            assert!((ENDS_MAX - ENDS_DROPPED..=ENDS_MAX).contains(&proofs.ends.len()));
+            assert!(is_ended(&mut proofs, &speak(ISSUED)), "what was ended is not shown again");
+            // All eight places are free for what the key claims.
+            for account in 0..PROOFS_PER_KEY_MAX as u32 {
+                assert!(proofs.take(&checked(1, key(1), account + 50, ISSUED, Scope::SPEAK), false, NOW, &mut changes));
+            }
+            assert_eq!(proofs.claimed_by(&key(1)).count(), PROOFS_PER_KEY_MAX);
+            assert!(is_ended(&mut proofs, &speak(ISSUED)), "nor when its key claims as much as it may");
+        }
+    }
+
+    #[test]
+    fn an_end_that_came_first_stays_once_what_it_ends_was_shown() {
         let mut proofs = Proofs::default();
         let mut changes = Vec::new();
-        proofs.take(&speak(ISSUED), false, NOW, &mut changes);
-        let seen = proofs.claimed_by(&key(1)).next().unwrap().clone();
-        proofs.matched(&seen, &mut changes);
-        assert!(proofs.take(&end(ISSUED + 5), false, NOW, &mut changes));
-        flood(&mut proofs, key(1), ENDS_MAX as u32 + 100, &mut changes);
-        assert_eq!(proofs.ends.len(), ENDS_MAX);
-        assert!(!proofs.take(&speak(ISSUED), false, NOW, &mut changes), "what was ended is not shown again");
-        // All eight places are free for what the key claims.
-        for account in 0..PROOFS_PER_KEY_MAX as u32 {
-            assert!(proofs.take(&checked(1, key(1), account + 50, ISSUED, Scope::SPEAK), false, NOW, &mut changes));
+        assert!(!proofs.take(&end(ISSUED), false, NOW, &mut changes), "there is nothing to end yet");
+        assert!(is_ended(&mut proofs, &speak(ISSUED)));
+        flood(&mut proofs, (9, key(2)), ENDS_MAX as u32, &mut changes);
+        assert!(is_ended(&mut proofs, &speak(ISSUED)));
+    }
+
+    #[test]
+    fn who_owns_an_account_pushes_out_no_ends_but_his_own() {
+        let mut proofs = Proofs::default();
+        let mut changes = Vec::new();
+        let of = |number: u8| checked(1, key(number), 7, ISSUED, Scope::SPEAK);
+        let end_of = |number: u8| checked(1, key(number), 7, ISSUED, Scope::NOTHING);
+        let theirs = |scope| checked(2, key(200), 7, ISSUED, scope);
+        proofs.take(&theirs(Scope::SPEAK), false, NOW, &mut changes);
+        confirm(&mut proofs, &theirs(Scope::SPEAK));
+        assert!(proofs.take(&theirs(Scope::NOTHING), false, NOW, &mut changes));
+        for number in 0..=ENDS_PER_POINT_MAX as u8 {
+            let later = Wall(NOW.0 + 1 + u64::from(number));
+            proofs.take(&of(number), false, later, &mut changes);
+            confirm(&mut proofs, &of(number));
+            assert!(proofs.take(&end_of(number), false, later, &mut changes));
         }
-        assert_eq!(proofs.claimed_by(&key(1)).count(), PROOFS_PER_KEY_MAX);
-        let gone = changes.iter().filter(|change| matches!(change, Change::NoProof(..))).count();
-        assert_eq!(gone, 101);
+        assert_eq!(proofs.ends.len(), 1 + ENDS_PER_POINT_MAX);
+        assert!(is_ended(&mut proofs, &theirs(Scope::SPEAK)));
+        assert!(!is_ended(&mut proofs, &of(0)) && is_ended(&mut proofs, &of(1)));
     }
 
     #[test]
@@ -303,16 +428,28 @@ pub(super) mod tests {
         let mut proofs = Proofs::default();
         let mut changes = Vec::new();
         proofs.take(&speak(ISSUED), false, NOW, &mut changes);
-        let seen = proofs.claimed_by(&key(1)).next().unwrap().clone();
-        proofs.matched(&seen, &mut changes);
-        proofs.take(&end(ISSUED - LIFE_S_MAX), false, NOW, &mut changes);
+        confirm(&mut proofs, &speak(ISSUED));
         proofs.take(&end(ISSUED), false, NOW, &mut changes);
-        flood(&mut proofs, key(2), ENDS_MAX as u32 - 1, &mut changes);
-        changes.clear();
+        flood(&mut proofs, (9, key(2)), ENDS_MAX as u32 - 1, &mut changes);
         let later = Wall(u64::from(ISSUED + LIFE_S_MAX + 1) * 1000);
         let other = checked(1, key(3), 9, ISSUED + 9, Scope::NOTHING);
-        assert!(proofs.take(&other, false, later, &mut changes));
-        assert_eq!(proofs.ends.len(), 1, "all others are over");
+        proofs.take(&other, false, later, &mut changes);
+        assert_eq!(proofs.ends.len(), ENDS_MAX + 1 - ENDS_DROPPED);
+        assert_eq!(proofs.last_issued(key(3), 9, &other.point), Some(ISSUED + 9), "the others are over");
+    }
+
+    #[test]
+    fn a_claim_for_which_there_is_no_room_ends_no_end() {
+        let mut proofs = Proofs::default();
+        let mut changes = Vec::new();
+        proofs.take(&end(ISSUED), false, NOW, &mut changes);
+        for account in 0..PROOFS_PER_KEY_MAX as u32 {
+            let claim = checked(1, key(1), account + 50, ISSUED, Scope::SPEAK);
+            proofs.take(&claim, false, NOW, &mut changes);
+            confirm(&mut proofs, &claim);
+        }
+        assert!(!proofs.take(&speak(ISSUED + 1), false, NOW, &mut changes));
+        assert_eq!(proofs.last_issued(key(1), 7, &speak(ISSUED).point), Some(ISSUED));
     }
 
     #[test]
@@ -320,16 +457,19 @@ pub(super) mod tests {
         let mut proofs = Proofs::default();
         let mut changes = Vec::new();
         proofs.take(&speak(ISSUED), true, NOW, &mut changes);
-        proofs.take(&checked(1, key(2), 7, ISSUED, Scope::NOTHING), false, NOW, &mut changes);
-        let rows: Vec<Proof> = changes
-            .into_iter()
-            .filter_map(|change| match change {
-                Change::Proof(proof) => Some(proof),
-                _ => None,
-            })
-            .collect();
-        let read = Proofs::new(rows);
-        assert_eq!((read.claims.len(), read.ends.len()), (1, 1));
+        let end = checked(1, key(2), 7, ISSUED, Scope::NOTHING);
+        proofs.take(&end, false, NOW, &mut changes);
+        let (mut claims, mut ends) = (Vec::new(), Vec::new());
+        for change in changes {
+            match change {
+                Change::Proof(proof) => claims.push(proof),
+                Change::End(end) => ends.push(end),
+                _ => {}
+            }
+        }
+        let mut read = Proofs::new(claims, ends);
         assert!(read.claimed_by(&key(1)).all(|proof| proof.own));
+        assert_eq!((read.claims.len(), read.ends.len()), (1, 1));
+        assert!(is_ended(&mut read, &checked(1, key(2), 7, ISSUED, Scope::SPEAK)));
     }
 }

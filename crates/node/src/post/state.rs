@@ -18,6 +18,7 @@ use super::Known;
 use super::meaning::{Meant, days, meanings};
 use super::names::Names;
 use super::people;
+use super::proofs::Proofs;
 use crate::identity::lookalike::skeleton;
 use crate::store::{Joined, People, Pin, Relation};
 
@@ -73,7 +74,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(network: Network, people: People, now: Wall) -> Self {
-        let People { joined, pairs, speakers, proofs, speaks, pins, parted } = people;
+        let People { joined, pairs, speakers, proofs, ends, speaks, pins, parted } = people;
         let joined = joined.into_iter().take(JOINED_MAX).map(|Joined { name, typed, root, password }| {
             (name, JoinedName { typed, channel: root.map(ChannelKey::from_root), password })
         });
@@ -84,7 +85,7 @@ impl State {
             locked: false,
             secrets: Vec::new(),
             joined: joined.collect(),
-            known: people::Known::new(speakers, proofs, pairs),
+            known: people::Known::new(speakers, Proofs::new(proofs, ends), pairs),
             speaks: speaks.into_iter().take(SPEAKS_MAX).collect(),
             pins: Names::new(PINS_MAX, pins.into_iter().map(|Pin { name, key, used }| (name, key, used))),
             parted: Names::new(PARTED_MAX, parted.into_iter().map(|(name, when)| (name, (), when))),

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
 use crate::message::{Content, Filter, NewMessage, Page, Said, Seq};
 
-pub use people::{Change, Joined, Pair, People, Pin, Proof, Relation};
+pub use people::{Change, Ended, Joined, Pair, People, Pin, Proof, Relation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
 pub use read::PAGE_BYTES_MAX;
 pub use schema::{OpenError, VERSION};

@@ -94,6 +94,15 @@ pub struct Pin {
     pub used: Wall,
 }
 
+/// The end of a delegation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The end itself.
+    pub proof: Proof,
+    /// Whether a delegation that it ends was seen here.
+    pub seen: bool,
+}
+
 /// All that is kept of people.
 #[derive(Clone, Debug, Default)]
 pub struct People {
@@ -105,6 +114,8 @@ pub struct People {
     pub speakers: Vec<Speaker>,
     /// Delegations, those that came last first.
     pub proofs: Vec<Proof>,
+    /// Ends of delegations, those that came last first.
+    pub ends: Vec<Ended>,
     /// With which key a conversation is held; `None` = with none.
     pub speaks: Vec<(String, Option<ChatKey>)>,
     /// Whom names mean, those used last first.
@@ -132,6 +143,10 @@ pub enum Change {
     Proof(Proof),
     /// A delegation is forgotten.
     NoProof(u32, ChatKey, Vec<u8>),
+    /// Delegations of one account, point and key have ended, and any other end of them is forgotten.
+    End(Ended),
+    /// That they ended is forgotten.
+    NoEnd(u32, ChatKey, Vec<u8>),
     /// The key for a conversation is chosen.
     Speaks(String, Option<ChatKey>),
     /// A name means a key from now on, or was used again.
@@ -201,6 +216,16 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
         ),
         Change::NoProof(account, key, point) => transaction.execute(
             "DELETE FROM proof WHERE account = ?1 AND key = ?2 AND point = ?3",
+            params![account, key.as_bytes(), point],
+        ),
+        Change::End(Ended { proof: Proof { account, key, point, bytes, matched, own, received }, seen }) => transaction
+            .execute(
+                "INSERT OR REPLACE INTO ended (account, key, point, bytes, matched, own, received_ms, seen)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![account, key.as_bytes(), point, bytes, matched, own, signed(received.0), seen],
+            ),
+        Change::NoEnd(account, key, point) => transaction.execute(
+            "DELETE FROM ended WHERE account = ?1 AND key = ?2 AND point = ?3",
             params![account, key.as_bytes(), point],
         ),
         Change::Speaks(conversation, key) => transaction.execute(
@@ -281,17 +306,12 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
         proofs: rows(
             &look,
             "SELECT account, key, point, bytes, matched, own, received_ms FROM proof ORDER BY received_ms DESC",
-            |row| {
-                Ok(Proof {
-                    account: row.get(0)?,
-                    key: key(row, 1)?,
-                    point: row.get(2)?,
-                    bytes: row.get(3)?,
-                    matched: row.get(4)?,
-                    own: row.get(5)?,
-                    received: wall(row, 6)?,
-                })
-            },
+            proof,
+        )?,
+        ends: rows(
+            &look,
+            "SELECT account, key, point, bytes, matched, own, received_ms, seen FROM ended ORDER BY received_ms DESC",
+            |row| Ok(Ended { proof: proof(row)?, seen: row.get(7)? }),
         )?,
         speaks: rows(&look, "SELECT conversation, key FROM speaks", |row| {
             let key = row.get::<_, Option<[u8; 32]>>(1)?.map(|bytes| checked(bytes, 1)).transpose()?;
@@ -303,6 +323,18 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
         parted: rows(&look, "SELECT name, parted_ms FROM parted ORDER BY parted_ms DESC", |row| {
             Ok((row.get(0)?, wall(row, 1)?))
         })?,
+    })
+}
+
+fn proof(row: &Row<'_>) -> rusqlite::Result<Proof> {
+    Ok(Proof {
+        account: row.get(0)?,
+        key: key(row, 1)?,
+        point: row.get(2)?,
+        bytes: row.get(3)?,
+        matched: row.get(4)?,
+        own: row.get(5)?,
+        received: wall(row, 6)?,
     })
 }
 
