@@ -130,7 +130,7 @@ impl Node {
         let (publishes, published) = mpsc::channel(PUBLISHES_MAX);
         let (status, status_seen) = watch::channel(Arc::new(Status::default()));
         let (stop, stopped) = watch::channel(());
-        let keyed = post.targets();
+        let keyed = post.keyed();
         let (verify, verdicts) = VerifyPool::of_spare_cores(config.network).map_err(StartError::Verify)?;
         let chain_clock = clock.clone();
         let engine = Engine::new(Parts {

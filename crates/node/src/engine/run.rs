@@ -28,6 +28,7 @@ use crate::handle::{
 };
 use crate::link::{Admission, LinkReport, Links, Outbox};
 use crate::message::{Content, Draft, NewMessage, Receipt};
+use crate::post::targets::{Keyed, Moved};
 use crate::seen_file;
 use crate::store::Store;
 use crate::verify::{Verdicts, VerifyPool};
@@ -50,7 +51,7 @@ pub(super) struct Inlets {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) publishes: mpsc::Receiver<Publish>,
     /// The targets of which the keys of this node make something.
-    pub(super) keyed: watch::Receiver<Arc<BTreeSet<Target>>>,
+    pub(super) keyed: Arc<Keyed>,
 }
 
 /// What a node is made of, handed over once.
@@ -92,7 +93,7 @@ pub(super) struct Engine {
     filled: LinkSet,
     hits: Vec<NewMessage>,
     /// Targets that are listened to because of keys.
-    keyed: Arc<BTreeSet<Target>>,
+    keyed: BTreeSet<Target>,
     /// What is being published just now.
     publishing: Option<Publishing>,
 }
@@ -128,7 +129,7 @@ impl Engine {
             outgoing: std::iter::repeat_with(Vec::new).take(LINKS_MAX).collect(),
             filled: LinkSet::EMPTY,
             hits: Vec::new(),
-            keyed: Arc::default(),
+            keyed: BTreeSet::new(),
             publishing: None,
         };
         engine.status.send_replace(Arc::new(engine.look(engine.clock.now())));
@@ -137,13 +138,12 @@ impl Engine {
 
     /// Runs until `stop` says so or its sender is gone.
     pub(super) async fn run(mut self, inlets: Inlets, mut stop: watch::Receiver<()>) {
-        let Inlets { mut reports, mut verdicts, mut requests, mut publishes, mut keyed } = inlets;
+        let Inlets { mut reports, mut verdicts, mut requests, mut publishes, keyed } = inlets;
         let mut taken = Vec::with_capacity(REPORTS_AT_ONCE);
         let mut checked = Vec::new();
         // What is to be published while no neighbour has room.
         let mut held: Option<Publish> = None;
         self.do_outputs(self.clock.now());
-        keyed.mark_changed();
         loop {
             self.flush();
             if let Some(publish) = held.take_if(|publish| self.has_room(publish.what.len())) {
@@ -161,10 +161,7 @@ impl Engine {
                 }
                 Some(request) = requests.recv() => self.request(request),
                 Some(publish) = publishes.recv(), if held.is_none() => held = Some(publish),
-                Ok(()) = keyed.changed() => {
-                    let targets = Arc::clone(&keyed.borrow_and_update());
-                    self.listen_keyed(targets);
-                }
+                () = keyed.told() => self.listen_keyed(keyed.take()),
                 () = room, if held.is_some() => {}
                 () = self.until(due) => {}
                 _ = stop.changed() => break,
@@ -398,16 +395,13 @@ impl Engine {
     }
 
     /// Listens to what the node's keys make something of, beside what is listened to by name.
-    fn listen_keyed(&mut self, targets: Arc<BTreeSet<Target>>) {
+    fn listen_keyed(&mut self, moved: Moved) {
         let now = self.clock.now();
-        let before = std::mem::replace(&mut self.keyed, Arc::clone(&targets));
-        for &target in targets.difference(&before) {
-            self.handle(now, Input::Listen { target, on: true });
-        }
         let named: BTreeSet<Target> = self.listens.targets().into_iter().collect();
-        for &target in before.difference(&targets) {
-            if !named.contains(&target) {
-                self.handle(now, Input::Listen { target, on: false });
+        for (target, on) in moved {
+            let changes = if on { self.keyed.insert(target) } else { self.keyed.remove(&target) };
+            if changes && !named.contains(&target) {
+                self.handle(now, Input::Listen { target, on });
             }
         }
     }

@@ -11,6 +11,7 @@ mod person;
 mod proofs;
 mod send;
 mod state;
+pub(crate) mod targets;
 pub(crate) mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,7 +20,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nightjar_core::chain::Network;
 use nightjar_core::name::{Name, TypedName};
-use nightjar_core::record::Target;
 use nightjar_core::time::Wall;
 use nightjar_envelope::delegation::Checked;
 use nightjar_envelope::fragment::Assembly;
@@ -27,7 +27,7 @@ use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::seal::channel::{ChannelKey, PassphraseFault};
 use nightjar_envelope::seal::words::{Weak, passphrase, weakness};
 use rand_chacha::ChaCha20Rng;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::chain::view::Ask;
@@ -48,6 +48,7 @@ pub use state::{JOINED_MAX, PARTED_MAX, PINS_MAX};
 
 use opener::PostOpener;
 use state::{JoinedName, OwnKey, State};
+use targets::Keyed;
 
 /// Accounts that wait for a look at the chain. What does not fit is looked at when the next block comes, if its claimant is among
 /// those heard last.
@@ -78,7 +79,7 @@ struct Shared {
     assembly: Mutex<Assembly>,
     chance: Mutex<ChaCha20Rng>,
     /// What the engine is to listen to because of keys.
-    targets: watch::Sender<Arc<BTreeSet<Target>>>,
+    keyed: Arc<Keyed>,
     /// Strangers changed what there is to listen to.
     pairs_changed: Notify,
     /// Accounts that somebody claims, and the chain was not asked about yet, in the order in which they came.
@@ -179,7 +180,7 @@ impl Post {
                 clock,
                 assembly: Mutex::default(),
                 chance: Mutex::new(chance),
-                targets: watch::channel(Arc::default()).0,
+                keyed: Arc::default(),
                 looks: Mutex::default(),
                 pairs_changed: Notify::new(),
                 look: Notify::new(),
@@ -249,8 +250,8 @@ impl Post {
     }
 
     /// What the engine is to listen to.
-    pub(crate) fn targets(&self) -> watch::Receiver<Arc<BTreeSet<Target>>> {
-        self.shared.targets.subscribe()
+    pub(crate) fn keyed(&self) -> Arc<Keyed> {
+        Arc::clone(&self.shared.keyed)
     }
 
     /// Takes over what changed of the identities.
@@ -278,7 +279,7 @@ impl Post {
             for (key, nick) in named {
                 state.known.call(key, Some(nick).filter(|nick| !nick.is_empty()), now, &mut changes);
             }
-            self.shared.targets.send_replace(state.targets());
+            self.shared.hand_over(&mut state);
         }
         self.write_down(changes);
         self.shared.tell.notify_one();
@@ -348,7 +349,7 @@ impl Post {
             }));
             state.joined.insert(folded, now);
             state.refresh(self.shared.clock.wall());
-            self.shared.targets.send_replace(state.targets());
+            self.shared.hand_over(&mut state);
             changes
         };
         self.store.change(changes).await?;
@@ -367,7 +368,7 @@ impl Post {
                 changes.push(Change::Parted(folded, now));
             }
             state.refresh(now);
-            self.shared.targets.send_replace(state.targets());
+            self.shared.hand_over(&mut state);
             changes
         };
         self.shared.cards().parted(&name.text());
@@ -423,7 +424,7 @@ impl Post {
                 state.pin_nick(other, self.now(), &mut changes);
             }
             if state.refresh_pairs() {
-                self.shared.targets.send_replace(state.targets());
+                self.shared.hand_over(&mut state);
             }
         }
         self.store.change(changes).await?;
@@ -533,6 +534,11 @@ impl Shared {
 
     fn looks(&self) -> MutexGuard<'_, VecDeque<(u32, Ask)>> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the engine which targets came and went. The lock is held, so that it is told in the order in which they did.
+    fn hand_over(&self, state: &mut State) {
+        self.keyed.hand_over(state.take_moved());
     }
 
     /// Asks for a look at an account.

@@ -206,7 +206,7 @@ impl Post {
             prepared.changes.push(Change::Accepted(pair.other));
             state.pin_addressee(&letter.to, pair.other, now, &mut prepared.changes);
             if state.refresh_pairs() {
-                self.shared.targets.send_replace(state.targets());
+                self.shared.hand_over(&mut state);
             }
         }
         for change in &prepared.changes {

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use nightjar_core::chain::Network;
 use nightjar_core::name::Name;
@@ -19,6 +18,7 @@ use super::meaning::{Meant, days, meanings};
 use super::names::Names;
 use super::people;
 use super::proofs::Proofs;
+use super::targets::Moved;
 use crate::identity::lookalike::skeleton;
 use crate::store::{Joined, People, Pin, Relation};
 
@@ -69,6 +69,7 @@ pub(super) struct State {
     pub(super) parted: Names<()>,
     pair_keys: BTreeMap<(ChatKey, ChatKey), PairKey>,
     meanings: BTreeMap<Target, Meant>,
+    moved: Moved,
     days: RangeInclusive<u32>,
 }
 
@@ -91,6 +92,7 @@ impl State {
             parted: Names::new(PARTED_MAX, parted.into_iter().map(|(name, when)| (name, (), when))),
             pair_keys: BTreeMap::new(),
             meanings: BTreeMap::new(),
+            moved: Moved::default(),
             days: days(now),
         };
         state.refresh(now);
@@ -112,7 +114,10 @@ impl State {
     pub(super) fn refresh(&mut self, now: Wall) {
         self.days = days(now);
         let channels = self.joined.iter().filter_map(|(name, joined)| Some((name, joined.channel.as_ref()?)));
-        self.meanings = meanings(&self.days, self.names.iter().map(|(name, _)| name.clone()), channels);
+        let meanings = meanings(&self.days, self.names.iter().map(|(name, _)| name.clone()), channels);
+        let before = std::mem::replace(&mut self.meanings, meanings);
+        before.keys().for_each(|target| self.moved.note(*target, false));
+        self.meanings.keys().for_each(|target| self.moved.note(*target, true));
         let pairs: BTreeSet<(ChatKey, ChatKey)> = self.known.pairs().map(|pair| (pair.own, pair.other)).collect();
         self.pair_keys.retain(|pair, _| pairs.contains(pair));
         self.known.take_changed();
@@ -127,7 +132,10 @@ impl State {
         for (own, other) in &changed {
             if let Some(key) = self.pair_keys.get(&(*own, *other)) {
                 for day in self.days.clone() {
-                    self.meanings.remove(&key.target_to(own, day));
+                    let target = key.target_to(own, day);
+                    if self.meanings.remove(&target).is_some() {
+                        self.moved.note(target, false);
+                    }
                 }
             }
             if self.known.pair(own, other).is_none() {
@@ -151,8 +159,12 @@ impl State {
         if relation != Relation::Declined
             && let Some(key) = self.pair_keys.get(&(own, other))
         {
-            let targets = self.days.clone().map(|day| (key.target_to(&own, day), Meant::Pair { own, other }));
-            self.meanings.extend(targets);
+            for day in self.days.clone() {
+                let target = key.target_to(&own, day);
+                if self.meanings.insert(target, Meant::Pair { own, other }).is_none() {
+                    self.moved.note(target, true);
+                }
+            }
         }
     }
 
@@ -161,9 +173,9 @@ impl State {
         self.days != days(now)
     }
 
-    /// The targets that mean something.
-    pub(super) fn targets(&self) -> Arc<BTreeSet<Target>> {
-        Arc::new(self.meanings.keys().copied().collect())
+    /// Targets that mean something since the last call, and those that do no more.
+    pub(super) fn take_moved(&mut self) -> Moved {
+        std::mem::take(&mut self.moved)
     }
 
     pub(super) fn meant(&self, target: Target) -> Option<&Meant> {
@@ -301,13 +313,20 @@ mod tests {
         (0..people::REQUESTS_MAX).for_each(|number| asks(&mut state, number));
         assert!(state.refresh_pairs());
         assert!(heard(&state, 0) && heard(&state, people::REQUESTS_MAX - 1));
+        state.take_moved();
         asks(&mut state, people::REQUESTS_MAX);
         assert!(state.refresh_pairs());
-        assert!(heard(&state, people::REQUESTS_MAX) && !heard(&state, 0) && heard(&state, 1));
+        // What one stranger changes costs what he changes, whatever there is.
+        let (on, off): (Vec<_>, Vec<_>) = state.take_moved().into_iter().partition(|(_, on)| *on);
+        let days = state.days.clone().count();
+        assert_eq!((on.len(), off.len()), (days, days));
+        asks(&mut state, people::REQUESTS_MAX + 1);
+        assert!(state.refresh_pairs());
+        assert!(heard(&state, people::REQUESTS_MAX) && !heard(&state, 0) && !heard(&state, 1) && heard(&state, 2));
         assert!(!state.refresh_pairs(), "nothing changed");
-        let targets = state.targets();
+        state.take_moved();
         state.refresh(now);
-        assert_eq!(state.targets(), targets);
+        assert_eq!(state.take_moved(), Moved::default(), "the same targets as when they are all computed anew");
     }
 
     #[test]
@@ -334,5 +353,55 @@ mod tests {
         let people = state.people((2..=5).map(|number| secret(number).public()));
         let alike: Vec<_> = people.iter().map(|known| known.looks_like.as_deref()).collect();
         assert_eq!(alike, [None, Some("nightraven"), Some("sam"), None]);
+    }
+
+    /// Prints figures: `cargo test --release -p nightjar-node --lib what_first_contacts_cost -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "it measures"]
+    fn what_first_contacts_cost() {
+        const ASKING: u32 = 10_000;
+        let now = Wall(20_000 * DAY_MS + DAY_MS / 2);
+        let mut state = State::new(Network::Main, People::default(), now);
+        let own = secret(1);
+        let ours = own.public();
+        state.set_own(vec![OwnKey { secret: own, ended: false, default: true, nick: None }], Vec::new(), false, now);
+        let mut changes = Vec::new();
+        let mut meets = |state: &mut State, relation, number: u32| {
+            let mut seed = Zeroizing::new([9; 32]);
+            seed.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of)| *byte = of);
+            let other = ChatSecret::from_seed(&seed).public();
+            let begun = std::time::Instant::now();
+            state.known.heard(other, now, &mut changes);
+            let pair = Pair { own: ours, other, relation, wrote: 0, answered: 0, heard: number, asked: number };
+            state.known.set_pair(pair, &mut changes).unwrap();
+            begun.elapsed()
+        };
+        let contacts = u32::try_from(people::CONTACTS_MAX).unwrap();
+        for number in 0..contacts {
+            meets(&mut state, Relation::Contact, number);
+        }
+        state.refresh_pairs();
+        state.take_moved();
+        let [mut met, mut keys, mut told] = [std::time::Duration::ZERO; 3];
+        let mut targets = 0;
+        for number in contacts..contacts + ASKING {
+            met += meets(&mut state, Relation::Request, number);
+            let begun = std::time::Instant::now();
+            state.refresh_pairs();
+            keys += begun.elapsed();
+            let begun = std::time::Instant::now();
+            targets += state.take_moved().into_iter().count();
+            told += begun.elapsed();
+        }
+        let of_each = |all: std::time::Duration| all / ASKING;
+        println!(
+            "of each of {ASKING} first contacts beside {contacts} contacts, {} targets: {:?} to find its place, {:?} for the \
+             key and targets of the pair, {:?} to hand {} targets on",
+            state.meanings.len(),
+            of_each(met),
+            of_each(keys),
+            of_each(told),
+            targets / ASKING as usize,
+        );
     }
 }

@@ -263,7 +263,7 @@ impl Post {
         let mut state = self.shared.lock();
         if state.is_stale(now) {
             state.refresh(now);
-            self.shared.targets.send_replace(state.targets());
+            self.shared.hand_over(&mut state);
         }
         drop(state);
         self.shared.assembly().drop_before(now.unix_s().saturating_sub(WINDOW_S));
@@ -276,7 +276,7 @@ pub(crate) async fn follow_strangers(handle: Handle) {
     let changed = async {
         loop {
             shared.pairs_changed.notified().await;
-            shared.targets.send_replace(shared.lock().targets());
+            shared.hand_over(&mut shared.lock());
             tokio::time::sleep(STRANGERS_EVERY).await;
         }
     };
