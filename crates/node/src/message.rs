@@ -125,6 +125,8 @@ pub struct Speaker {
     pub block: u32,
     /// When, in time of this node.
     pub looked: Wall,
+    /// When something first came from him.
+    pub first: Wall,
     /// When something last came from him.
     pub heard: Wall,
 }

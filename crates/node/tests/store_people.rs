@@ -47,6 +47,7 @@ fn speaker(number: u8, standing: Standing) -> Speaker {
         source: "127.0.0.1:4003".to_owned(),
         block: 7,
         looked: Wall(3),
+        first: Wall(2),
         heard: Wall(4),
     }
 }

@@ -12,11 +12,15 @@ use crate::chain::standing::Standing;
 use crate::message::Speaker;
 use crate::store::{Change, Pair, Proof, Relation};
 
-/// People who are remembered: a few hundred bytes each. Those not heard of for longest go first.
+/// People who are remembered: a few hundred bytes each. Those worth least go first, and of them those not heard of for longest.
 pub const SPEAKERS_MAX: usize = 16_384;
 /// How many go in one turn when there are too many, so that not every newcomer costs a look at all.
 const SPEAKERS_DROPPED: usize = 1_024;
-/// Pairs that strangers made by writing to us; the one silent longest goes first.
+/// Chat keys of one account that count as somebody's: whoever owns one can let any number of keys speak for it.
+const KEYS_PER_ACCOUNT_MAX: usize = 8;
+/// Who was heard over such a time is more than a key that was made for a flood.
+const REGULAR_MS: u64 = 24 * 3_600_000;
+/// Pairs that strangers made by writing to us. Those worth least go first, and of them the one silent longest.
 pub const REQUESTS_MAX: usize = 1_024;
 /// Pairs with people we wrote to or accepted. Each is listened for under the targets of nine days.
 pub const CONTACTS_MAX: usize = 4_096;
@@ -121,6 +125,7 @@ impl Known {
             source: String::new(),
             block: 0,
             looked: Wall(0),
+            first: now,
             heard: Wall(0),
         });
         if now.0 >= speaker.heard.0.saturating_add(HEARD_MS) || speaker.heard == Wall(0) {
@@ -245,11 +250,10 @@ impl Known {
     }
 
     fn forget_silent(&mut self, relation: Relation, changes: &mut Vec<Change>) {
-        let of_kind = self.pairs().filter(|pair| pair.relation == relation);
-        // Thousands of keys cost nothing, an account does.
-        let is_somebody = |pair: &Pair| self.speaker(&pair.other).is_some_and(|speaker| rank(speaker.standing) <= 1);
+        let of_kind = || self.pairs().filter(|pair| pair.relation == relation);
+        let shown = self.shown(of_kind().map(|pair| pair.other));
         let last = |pair: &Pair| pair.heard.max(pair.answered).max(pair.asked);
-        let silent = of_kind.min_by_key(|pair| (is_somebody(pair), last(pair)));
+        let silent = of_kind().min_by_key(|pair| (self.worth(&pair.other, &shown), last(pair)));
         let Some(Pair { own, other, .. }) = silent.copied() else { return };
         if let Some(with) = self.pairs.get_mut(&other) {
             with.retain(|pair| pair.own != own);
@@ -261,24 +265,63 @@ impl Known {
         changes.push(Change::NoPair(own, other));
     }
 
-    /// Those nobody has to do with go, first those who never showed an account that was theirs: cards of fresh keys cost nothing.
+    /// Of those nobody has to do with some go. Those who showed an account go only when there is nobody else.
     fn make_room_for_speaker(&mut self, changes: &mut Vec<Change>) {
         if self.speakers.len() < SPEAKERS_MAX {
             return;
         }
-        let strangers = self
-            .speakers
-            .values()
-            .filter(|speaker| self.pairs_with(&speaker.key).is_empty() && !self.own.contains(&speaker.key));
-        let has_shown =
-            |it: &Speaker| matches!(it.standing, Standing::Proven | Standing::ProvenByPeers | Standing::Lapsed);
-        let mut silent: Vec<_> = strangers.map(|speaker| (has_shown(speaker), speaker.heard, speaker.key)).collect();
+        let is_stranger = |key: &&ChatKey| self.pairs_with(key).is_empty() && !self.own.contains(key);
+        let strangers = || self.speakers.keys().filter(is_stranger).copied();
+        let shown = self.shown(strangers());
+        let heard = |key: &ChatKey| self.speaker(key).map(|speaker| speaker.heard);
+        let mut silent: Vec<_> = strangers().map(|key| (self.worth(&key, &shown), heard(&key), key)).collect();
         silent.sort_unstable();
-        for (.., key) in silent.into_iter().take(SPEAKERS_DROPPED) {
+        let fresh = silent.iter().take_while(|(worth, ..)| *worth < Worth::Shown).count();
+        silent.truncate(fresh.clamp(1, SPEAKERS_DROPPED));
+        for (.., key) in silent {
             self.speakers.remove(&key);
             changes.push(Change::NoSpeaker(key));
         }
     }
+
+    /// Those of these people who ever proved an account. Of many by one account those count who are known longest.
+    fn shown(&self, people: impl Iterator<Item = ChatKey>) -> BTreeSet<ChatKey> {
+        let shown = people.filter_map(|key| {
+            let speaker = self.speaker(&key)?;
+            let has = matches!(speaker.standing, Standing::Proven | Standing::ProvenByPeers | Standing::Lapsed);
+            Some((speaker.account.filter(|_| has)?, speaker.first, key))
+        });
+        let shown: BTreeSet<_> = shown.collect();
+        let mut of_account = BTreeMap::new();
+        let counts = shown.into_iter().filter_map(|(account, _, key)| {
+            let many: &mut usize = of_account.entry(account).or_default();
+            *many += 1;
+            (*many <= KEYS_PER_ACCOUNT_MAX).then_some(key)
+        });
+        counts.collect()
+    }
+
+    fn worth(&self, key: &ChatKey, shown: &BTreeSet<ChatKey>) -> Worth {
+        let known_ms = self.speaker(key).map_or(0, |speaker| speaker.heard.0.saturating_sub(speaker.first.0));
+        if shown.contains(key) {
+            Worth::Shown
+        } else if known_ms >= REGULAR_MS {
+            Worth::Regular
+        } else {
+            Worth::Fresh
+        }
+    }
+}
+
+/// What speaks for remembering a stranger rather than another, the least first. Keys cost nothing; time and accounts do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// Nothing does.
+    Fresh,
+    /// He was heard over a day at least.
+    Regular,
+    /// He once proved an account.
+    Shown,
 }
 
 /// The best first.
@@ -398,6 +441,41 @@ mod tests {
         assert!(known.pair(&key(0), &key(1)).is_some(), "it is somebody");
         assert!(known.pair(&key(0), &key(2)).is_some(), "it asked last");
         assert!(known.pair(&key(0), &key(3)).is_none() && known.pair(&key(0), &key(4)).is_none());
+    }
+
+    #[test]
+    fn who_was_heard_on_another_day_outlasts_fresh_keys_and_one_account_is_worth_few_of_them() {
+        let day = |days: u64| Wall(1_700_000_000_000 + days * REGULAR_MS);
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        let asks = |known: &mut Known, number, heard| {
+            known.heard(key(number), day(1), &mut Vec::new());
+            known.set_pair(pair(number, Relation::Request, heard), &mut Vec::new()).unwrap();
+        };
+        // One was heard yesterday, in whatever place, and asks first.
+        known.heard(key(1), day(0), &mut changes);
+        asks(&mut known, 1, 1);
+        // Then all the keys of one account, then keys of nobody.
+        let of_account = 10..10 + 2 * KEYS_PER_ACCOUNT_MAX as u32;
+        for number in of_account.clone() {
+            known.heard(key(number), Wall(day(1).0 - u64::from(100 - number)), &mut changes);
+            known.judge(key(number), 7, Standing::Proven, &(String::new(), 7), day(1), &mut changes);
+            asks(&mut known, number, 2);
+        }
+        (100..100 + REQUESTS_MAX as u32).for_each(|number| asks(&mut known, number, number));
+        assert!(known.pair(&key(0), &key(1)).is_some());
+        let left: Vec<u32> = of_account.filter(|number| known.pair(&key(0), &key(*number)).is_some()).collect();
+        assert_eq!(left, (10..10 + KEYS_PER_ACCOUNT_MAX as u32).collect::<Vec<_>>());
+
+        // The same for who is remembered at all.
+        let mut known = Known::default();
+        known.heard(key(1), day(0), &mut changes);
+        known.heard(key(1), day(1), &mut changes);
+        for number in 2..2 + SPEAKERS_MAX as u32 {
+            known.heard(key(number), day(2), &mut changes);
+        }
+        assert!(known.speaker(&key(1)).is_some());
+        assert!(known.speakers.len() <= SPEAKERS_MAX);
     }
 
     #[test]

@@ -105,7 +105,8 @@ impl State {
         self.locked = locked;
         self.secrets = own.iter().map(|own| own.secret.clone()).collect();
         self.own = own;
-        self.known.set_own(self.own.iter().map(|own| own.secret.public()));
+        let locked = self.names.iter().map(|(_, key)| *key);
+        self.known.set_own(self.own.iter().map(|own| own.secret.public()).chain(locked));
         self.pair_keys.retain(|(of, _), _| self.own.iter().any(|own| own.secret.public() == *of));
         self.refresh(now);
     }

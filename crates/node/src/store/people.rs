@@ -190,11 +190,11 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
         Change::NoPair(own, other) => transaction
             .execute("DELETE FROM pair WHERE own = ?1 AND other = ?2", params![own.as_bytes(), other.as_bytes()]),
         Change::Speaker(speaker) => {
-            let Speaker { key, nick, nick_ms, account, standing, source, block, looked, heard } = speaker;
+            let Speaker { key, nick, nick_ms, account, standing, source, block, looked, first, heard } = speaker;
             transaction.execute(
                 "INSERT OR REPLACE INTO speaker
-                 (key, nick, nick_ms, account, state, source, block, looked_ms, heard_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 (key, nick, nick_ms, account, state, source, block, looked_ms, heard_ms, first_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 params![
                     key.as_bytes(),
                     nick,
@@ -204,7 +204,8 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
                     source,
                     block,
                     signed(looked.0),
-                    signed(heard.0)
+                    signed(heard.0),
+                    signed(first.0)
                 ],
             )
         }
@@ -340,7 +341,7 @@ fn proof(row: &Row<'_>) -> rusqlite::Result<Proof> {
 
 /// The columns of a speaker, in the order in which [`speaker`] reads them.
 pub(super) const SPEAKER: &str = "speaker.key, speaker.nick, speaker.nick_ms, speaker.account, speaker.state, \
-     speaker.source, speaker.block, speaker.looked_ms, speaker.heard_ms";
+     speaker.source, speaker.block, speaker.looked_ms, speaker.heard_ms, speaker.first_ms";
 
 /// Reads a speaker whose columns begin at `from`.
 pub(super) fn speaker(row: &Row<'_>, from: usize) -> rusqlite::Result<Speaker> {
@@ -354,6 +355,7 @@ pub(super) fn speaker(row: &Row<'_>, from: usize) -> rusqlite::Result<Speaker> {
         block: row.get(from + 6)?,
         looked: wall(row, from + 7)?,
         heard: wall(row, from + 8)?,
+        first: wall(row, from + 9)?,
     })
 }
 

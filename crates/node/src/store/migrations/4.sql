@@ -19,3 +19,7 @@ CREATE TABLE ended (
 INSERT INTO ended SELECT account, key, point, bytes, matched, own, received_ms, matched OR own FROM proof
     WHERE substr(bytes, 6, 1) = x'00';
 DELETE FROM proof WHERE substr(bytes, 6, 1) = x'00';
+
+-- When something first came from somebody, Unix milliseconds.
+ALTER TABLE speaker ADD COLUMN first_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE speaker SET first_ms = heard_ms;
