@@ -152,6 +152,10 @@ async fn people_are_kept_over_restarts_row_by_row() {
         Change::Pair(pair(2, Relation::Declined, 9)),
         Change::Pair(pair(3, Relation::Request, 9)),
         Change::NoPair(key(9), key(3)),
+        Change::Declined(key(4), Wall(1)),
+        Change::Declined(key(5), Wall(2)),
+        Change::Declined(key(6), Wall(3)),
+        Change::NotDeclined(key(5)),
         Change::Speaker(speaker(1, Standing::Proven)),
         Change::Speaker(speaker(2, Standing::Lapsed)),
         Change::NoSpeaker(key(2)),
@@ -179,6 +183,7 @@ async fn people_are_kept_over_restarts_row_by_row() {
     let (_store, people) = people(&file(&dir));
     assert_eq!(people.joined, [joined]);
     assert_eq!(people.pairs, [pair(2, Relation::Declined, 9), pair(1, Relation::Contact, 6)]);
+    assert_eq!(people.declined, [(key(6), Wall(3)), (key(4), Wall(1))]);
     assert_eq!(people.speakers, [speaker(1, Standing::Proven)]);
     assert_eq!(people.proofs, [proof(2)]);
     assert_eq!(people.ends, [ended(2, true)]);

@@ -311,7 +311,7 @@ async fn whom_one_declines_is_not_heard_any_more() {
     assert_eq!(alice.knows("bob").await, his);
     alice.write("@bob", "buy!").await;
     bob.said(1).await;
-    assert!(bob.handle().post().decide(hers, Relation::Declined).await.unwrap());
+    bob.handle().post().decide(hers, Relation::Declined).await.unwrap();
     assert!(bob.handle().post().requests().is_empty());
     alice.write("@bob", "buy now!").await;
     let declined = async {
@@ -332,11 +332,14 @@ async fn who_spoke_in_a_channel_alone_can_be_declined_and_made_a_contact() {
     alice.write("#a", "buy!").await;
     bob.said(1).await;
     let post = bob.handle().post();
-    let nobody = post.decide(hers, Relation::Declined).await.unwrap_err();
+    // That takes no chat key; to be a contact of somebody does.
+    let nobody = post.decide(hers, Relation::Contact).await.unwrap_err();
     assert!(nobody.to_string().contains("`identity new`"), "{nobody}");
-    let his = bob.identity("bob").await;
-    assert!(matches!(post.decide(his, Relation::Declined).await, Err(DecideError::Oneself)));
-    assert!(post.decide(hers, Relation::Declined).await.unwrap());
+    post.decide(hers, Relation::Declined).await.unwrap();
+    let temp = bob.stop().await;
+    let bob = TestNode::start_in(temp, &[middle.tls()], |_| {}).await;
+    middle.linked(2).await;
+    let post = bob.handle().post();
     alice.write("#a", "buy now!").await;
     let declined = async {
         while post.counters().declined == 0 {
@@ -344,10 +347,15 @@ async fn who_spoke_in_a_channel_alone_can_be_declined_and_made_a_contact() {
         }
     };
     tokio::time::timeout(PATIENCE, declined).await.expect("it comes and is dropped");
-    assert!(post.decide(hers, Relation::Contact).await.unwrap());
+    let his = bob.identity("bob").await;
+    assert!(matches!(post.decide(his, Relation::Declined).await, Err(DecideError::Oneself(_))));
+    post.decide(hers, Relation::Contact).await.unwrap();
     let sent = bob.write("@alice", "what is it?").await;
     assert_eq!(sent.sealed, Sealed::ChatKey(hers, Standing::Claimed));
-    assert!(!post.decide(middle.identity("middle").await, Relation::Contact).await.unwrap(), "never heard of");
+    let stranger = middle.identity("middle").await;
+    for relation in [Relation::Contact, Relation::Declined] {
+        assert!(matches!(post.decide(stranger, relation).await, Err(DecideError::NeverHeardOf(_))));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -365,10 +373,10 @@ async fn who_signs_in_clear_to_a_nick_of_ours_asks_and_can_be_accepted_and_whom_
     assert_eq!((said.as_str(), reading.request, reading.author), ("in the open", true, Some(hers)));
     let post = bob.handle().post();
     assert_eq!(post.requests().iter().map(|known| known.speaker.key).collect::<Vec<_>>(), [hers]);
-    assert!(post.decide(hers, Relation::Contact).await.unwrap());
+    post.decide(hers, Relation::Contact).await.unwrap();
     alice.try_write(open("again")).await.unwrap();
     assert!(!bob.said(2).await[1].1.reading.clone().unwrap().request, "a contact asks no more");
-    assert!(post.decide(hers, Relation::Declined).await.unwrap());
+    post.decide(hers, Relation::Declined).await.unwrap();
     // Who writes to somebody wants to hear the answer.
     let answer = bob.write("@alice", "no").await;
     assert_eq!(answer.sealed, Sealed::ChatKey(hers, Standing::Claimed));
@@ -546,13 +554,13 @@ async fn a_nick_whose_request_was_accepted_means_that_key_and_the_user_can_say_a
     let post = alice.handle().post();
     bob.try_write(Letter { seal: SealWish::None, ..Letter::text(to("@alice"), "it is me") }).await.unwrap();
     alice.said(1).await;
-    assert!(post.decide(his, Relation::Contact).await.unwrap());
+    post.decide(his, Relation::Contact).await.unwrap();
 
     // Another takes the nick; neither hearing nor accepting him makes the name his.
     let other = middle.identity("raven").await;
     middle.try_write(Letter { seal: SealWish::None, ..Letter::text(to("@alice"), "no, me") }).await.unwrap();
     alice.said(2).await;
-    assert!(post.decide(other, Relation::Contact).await.unwrap());
+    post.decide(other, Relation::Contact).await.unwrap();
     let sent = alice.write("@raven", "you?").await;
     assert_eq!(sent.sealed, Sealed::ChatKey(his, Standing::Claimed));
     assert!(sent.note.unwrap().contains(&format!("another, ~{}, goes by raven now", other.short())));

@@ -123,7 +123,7 @@ struct Removed {
 
 #[derive(Debug, Deserialize)]
 struct Decided {
-    known: bool,
+    relation: String,
 }
 
 /// What the node says of somebody.
@@ -249,12 +249,9 @@ pub(super) async fn requests(client: Client, args: Requests) -> Result<(), Failu
     if args.json {
         return Ok(output::print(&output::json(&result))?);
     }
-    let Decided { known } = super::understood(method, result)?;
-    if !known {
-        return Err(Failure::failed(format!("{key} was never heard of here: nothing is changed")));
-    }
-    let line = match method {
-        "accept" => "is a contact now",
+    let Decided { relation } = super::understood(method, result)?;
+    let line = match relation.as_str() {
+        "contact" => "is a contact now",
         _ => "is not heard any more, until `requests accept`",
     };
     Ok(output::print(&format!("{key} {line}\n"))?)

@@ -96,8 +96,11 @@ async fn a_sealed_first_contact_is_a_request_and_its_answer_names_what_it_answer
     }
     assert_eq!(texts, ["are you there?", "yes"]);
 
-    assert_eq!(bob.done("decline", json!({"key": sent["author"]})).await, json!({"known": true}));
-    assert_eq!(bob.done("accept", json!({"key": STRANGER})).await["known"], json!(false));
+    assert_eq!(bob.done("decline", json!({"key": sent["author"]})).await, json!({"relation": "declined"}));
+    assert_eq!(bob.done("accept", json!({"key": sent["author"]})).await, json!({"relation": "contact"}));
+    for method in ["accept", "decline"] {
+        assert!(bob.refused(1010, method, json!({"key": STRANGER})).await.contains(STRANGER));
+    }
     alice.stop().await;
     bob.stop().await;
 }

@@ -398,23 +398,28 @@ impl Post {
         people
     }
 
-    /// Makes somebody a contact, or one we do not hear from; `false` if nothing is known of him.
-    pub async fn decide(&self, other: ChatKey, relation: Relation) -> Result<bool, DecideError> {
+    /// Makes somebody who was heard of a contact, or one we do not hear from.
+    pub async fn decide(&self, other: ChatKey, relation: Relation) -> Result<(), DecideError> {
+        if self.identities.list().iter().any(|identity| identity.key == other) {
+            return Err(DecideError::Oneself(other));
+        }
         let mut changes = Vec::new();
         {
             let mut state = self.shared.lock();
+            if state.known.relation(&other).is_none() && state.known.speaker(&other).is_none() {
+                return Err(DecideError::NeverHeardOf(other));
+            }
             let mut pairs = state.known.pairs_with(&other).to_vec();
-            if pairs.is_empty() {
+            match (pairs.is_empty(), relation) {
+                (false, _) => {}
+                (true, Relation::Declined) => state.known.decline(other, self.now(), &mut changes),
                 // He was heard in a channel, and never wrote to us.
-                if state.known.speaker(&other).is_none() {
-                    return Ok(false);
+                (true, _) => {
+                    let speaking = state.own.iter().find(|own| !own.ended).map(|own| own.secret.public());
+                    let own = state.default_key().or(speaking);
+                    let own = own.ok_or(if state.locked { DecideError::Locked } else { DecideError::NoIdentity })?;
+                    pairs.push(Pair { own, other, relation, wrote: 0, answered: 0, heard: 0, asked: 0 });
                 }
-                let own = state.default_key().or_else(|| state.own.first().map(|own| own.secret.public()));
-                let own = own.ok_or(if state.locked { DecideError::Locked } else { DecideError::NoIdentity })?;
-                if state.own_key(&other).is_some() {
-                    return Err(DecideError::Oneself);
-                }
-                pairs.push(Pair { own, other, relation, wrote: 0, answered: 0, heard: 0, asked: 0 });
             }
             for pair in pairs {
                 state.known.set_pair(Pair { relation, ..pair }, &mut changes)?;
@@ -428,7 +433,7 @@ impl Post {
             }
         }
         self.store.change(changes).await?;
-        Ok(true)
+        Ok(())
     }
 
     /// Those who go by a nick or an account, or whose key begins with these hex digits, by what is known here.
@@ -500,15 +505,18 @@ pub enum DecideError {
     /// Too many.
     #[error(transparent)]
     Contacts(#[from] TooManyContacts),
+    /// Nobody is meant.
+    #[error("nobody of the key {0} was heard of here, so nothing is changed: `whois` and `requests` show who was")]
+    NeverHeardOf(ChatKey),
     /// Whom he would be a contact of is not known.
-    #[error("this node has no chat key of its own for others to be contacts of: `identity new` makes one")]
+    #[error("this node has no chat key that speaks, and that others could be contacts of: `identity new` makes one")]
     NoIdentity,
     /// The same, for now.
     #[error("the chat keys are locked: `identity unlock` opens them")]
     Locked,
     /// It is one of ours.
-    #[error("that is a chat key of this node")]
-    Oneself,
+    #[error("{0} is a chat key of this node: `identity` is for those")]
+    Oneself(ChatKey),
     /// It could not be written down.
     #[error(transparent)]
     Store(#[from] WriteError),

@@ -24,7 +24,7 @@ const REGULAR_MS: u64 = 24 * 3_600_000;
 pub const REQUESTS_MAX: usize = 1_024;
 /// Pairs with people we wrote to or accepted. Each is listened for under the targets of nine days.
 pub const CONTACTS_MAX: usize = 4_096;
-/// Pairs with people whom we do not want to hear.
+/// Pairs with people whom we do not want to hear; and as many others.
 const DECLINED_MAX: usize = CONTACTS_MAX;
 /// All pairs.
 const PAIRS_MAX: usize = CONTACTS_MAX + REQUESTS_MAX + DECLINED_MAX;
@@ -40,6 +40,8 @@ pub(super) struct Known {
     proofs: Proofs,
     /// By the other's key: of every record it is asked whether its author is to be heard.
     pairs: BTreeMap<ChatKey, Vec<Pair>>,
+    /// Those not to be heard whom no pair is about, and since when.
+    declined: BTreeMap<ChatKey, Wall>,
     /// Pairs that came, went, or stand otherwise since it was last asked: ours and the other's key.
     changed: BTreeSet<(ChatKey, ChatKey)>,
 }
@@ -50,9 +52,15 @@ pub(super) struct Known {
 pub struct TooManyContacts;
 
 impl Known {
-    pub(super) fn new(speakers: Vec<Speaker>, proofs: Proofs, pairs: Vec<Pair>) -> Self {
+    pub(super) fn new(
+        speakers: Vec<Speaker>,
+        proofs: Proofs,
+        pairs: Vec<Pair>,
+        declined: Vec<(ChatKey, Wall)>,
+    ) -> Self {
         let speakers = speakers.into_iter().take(SPEAKERS_MAX).map(|speaker| (speaker.key, speaker)).collect();
-        let mut known = Self { speakers, proofs, ..Self::default() };
+        let declined = declined.into_iter().take(DECLINED_MAX).collect();
+        let mut known = Self { speakers, proofs, declined, ..Self::default() };
         for pair in pairs.into_iter().take(PAIRS_MAX) {
             known.pairs.entry(pair.other).or_default().push(pair);
         }
@@ -95,7 +103,29 @@ impl Known {
     }
 
     pub(super) fn is_declined(&self, other: &ChatKey) -> bool {
-        self.pairs_with(other).iter().any(|pair| pair.relation == Relation::Declined)
+        self.declined.contains_key(other)
+            || self.pairs_with(other).iter().any(|pair| pair.relation == Relation::Declined)
+    }
+
+    /// How we stand to somebody.
+    pub(super) fn relation(&self, other: &ChatKey) -> Option<Relation> {
+        if self.is_declined(other) {
+            return Some(Relation::Declined);
+        }
+        self.pairs_with(other).first().map(|pair| pair.relation)
+    }
+
+    /// Somebody is not to be heard with whom none of our keys has to do. That takes no key of ours.
+    pub(super) fn decline(&mut self, other: ChatKey, now: Wall, changes: &mut Vec<Change>) {
+        if self.declined.len() >= DECLINED_MAX
+            && !self.declined.contains_key(&other)
+            && let Some(oldest) = self.declined.iter().min_by_key(|(_, when)| **when).map(|(key, _)| *key)
+        {
+            self.declined.remove(&oldest);
+            changes.push(Change::NotDeclined(oldest));
+        }
+        self.declined.insert(other, now);
+        changes.push(Change::Declined(other, now));
     }
 
     pub(super) fn pairs(&self) -> impl Iterator<Item = &Pair> {
@@ -242,11 +272,27 @@ impl Known {
             }
             self.changed.insert((pair.own, pair.other));
         }
+        if pair.relation == Relation::Contact {
+            self.decline_no_more(&pair, changes);
+        }
         changes.push(Change::Pair(pair));
         let with = self.pairs.entry(pair.other).or_default();
         with.retain(|other| other.own != pair.own);
         with.push(pair);
         Ok(())
+    }
+
+    /// Who is a contact of one of our keys is to be heard, whichever of them had declined him.
+    fn decline_no_more(&mut self, contact: &Pair, changes: &mut Vec<Change>) {
+        let Pair { own, other, .. } = contact;
+        if self.declined.remove(other).is_some() {
+            changes.push(Change::NotDeclined(*other));
+        }
+        let Some(with) = self.pairs.get_mut(other) else { return };
+        for gone in with.extract_if(.., |pair| pair.relation == Relation::Declined && pair.own != *own) {
+            self.changed.insert((gone.own, gone.other));
+            changes.push(Change::NoPair(gone.own, gone.other));
+        }
     }
 
     fn forget_silent(&mut self, relation: Relation, changes: &mut Vec<Change>) {
@@ -270,7 +316,7 @@ impl Known {
         if self.speakers.len() < SPEAKERS_MAX {
             return;
         }
-        let is_stranger = |key: &&ChatKey| self.pairs_with(key).is_empty() && !self.own.contains(key);
+        let is_stranger = |key: &&ChatKey| self.relation(key).is_none() && !self.own.contains(key);
         let strangers = || self.speakers.keys().filter(is_stranger).copied();
         let shown = self.shown(strangers());
         let heard = |key: &ChatKey| self.speaker(key).map(|speaker| speaker.heard);
@@ -386,6 +432,23 @@ mod tests {
         assert_eq!(known.set_pair(one_more, &mut changes), Err(TooManyContacts));
         // One that is there may change.
         known.set_pair(pair(1, Relation::Contact, 9), &mut changes).unwrap();
+    }
+
+    #[test]
+    fn who_is_declined_without_a_key_of_ours_is_bounded_and_heard_again_as_a_contact() {
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        for number in 0..=DECLINED_MAX as u32 {
+            known.decline(key(1 + number), Wall(u64::from(number)), &mut changes);
+        }
+        assert_eq!(known.declined.len(), DECLINED_MAX);
+        assert!(!known.is_declined(&key(1)) && known.is_declined(&key(2)));
+        assert_eq!(known.relation(&key(2)), Some(Relation::Declined));
+        // One key of ours declined him, and another writes to him.
+        known.set_pair(Pair { own: key(9), ..pair(2, Relation::Declined, 0) }, &mut changes).unwrap();
+        known.set_pair(pair(2, Relation::Contact, 0), &mut changes).unwrap();
+        assert_eq!(known.relation(&key(2)), Some(Relation::Contact));
+        assert!(!known.is_declined(&key(2)));
     }
 
     #[test]

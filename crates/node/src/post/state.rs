@@ -75,7 +75,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(network: Network, people: People, now: Wall) -> Self {
-        let People { joined, pairs, speakers, proofs, ends, speaks, pins, parted } = people;
+        let People { joined, pairs, declined, speakers, proofs, ends, speaks, pins, parted } = people;
         let joined = joined.into_iter().take(JOINED_MAX).map(|Joined { name, typed, root, password }| {
             (name, JoinedName { typed, channel: root.map(ChannelKey::from_root), password })
         });
@@ -86,7 +86,7 @@ impl State {
             locked: false,
             secrets: Vec::new(),
             joined: joined.collect(),
-            known: people::Known::new(speakers, Proofs::new(proofs, ends), pairs),
+            known: people::Known::new(speakers, Proofs::new(proofs, ends), pairs, declined),
             speaks: speaks.into_iter().take(SPEAKS_MAX).collect(),
             pins: Names::new(PINS_MAX, pins.into_iter().map(|Pin { name, key, used }| (name, key, used))),
             parted: Names::new(PARTED_MAX, parted.into_iter().map(|(name, when)| (name, (), when))),
@@ -218,7 +218,7 @@ impl State {
     fn known(&self, key: &ChatKey, familiar: &Familiar<'_>) -> Option<Known> {
         let speaker = self.known.speaker(key)?.clone();
         let own = self.own_key(key).is_some();
-        let relation = self.known.pairs_with(key).first().map(|pair| pair.relation);
+        let relation = self.known.relation(key);
         let looks_like = speaker.nick.as_deref().filter(|_| !own).and_then(|nick| {
             let alike = familiar.get(&skeleton(nick))?.iter().find(|(of, _)| of != key);
             alike.map(|(_, nick)| (*nick).to_owned())

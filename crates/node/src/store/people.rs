@@ -110,6 +110,8 @@ pub struct People {
     pub joined: Vec<Joined>,
     /// Who talks with whom.
     pub pairs: Vec<Pair>,
+    /// Who is not to be heard and is in no pair, and since when, those declined last first.
+    pub declined: Vec<(ChatKey, Wall)>,
     /// Who was heard of, those heard last first.
     pub speakers: Vec<Speaker>,
     /// Delegations, those that came last first.
@@ -135,6 +137,10 @@ pub enum Change {
     Pair(Pair),
     /// A pair is forgotten.
     NoPair(ChatKey, ChatKey),
+    /// Somebody is not to be heard, and in no pair.
+    Declined(ChatKey, Wall),
+    /// That is forgotten.
+    NotDeclined(ChatKey),
     /// Somebody is new, or another than he was.
     Speaker(Speaker),
     /// Somebody is forgotten.
@@ -189,6 +195,11 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
         ),
         Change::NoPair(own, other) => transaction
             .execute("DELETE FROM pair WHERE own = ?1 AND other = ?2", params![own.as_bytes(), other.as_bytes()]),
+        Change::Declined(key, when) => transaction.execute(
+            "INSERT OR REPLACE INTO declined (key, declined_ms) VALUES (?1, ?2)",
+            params![key.as_bytes(), signed(when.0)],
+        ),
+        Change::NotDeclined(key) => transaction.execute("DELETE FROM declined WHERE key = ?1", params![key.as_bytes()]),
         Change::Speaker(speaker) => {
             let Speaker { key, nick, nick_ms, account, standing, source, block, looked, first, heard } = speaker;
             transaction.execute(
@@ -303,6 +314,9 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
                 })
             },
         )?,
+        declined: rows(&look, "SELECT key, declined_ms FROM declined ORDER BY declined_ms DESC", |row| {
+            Ok((key(row, 0)?, wall(row, 1)?))
+        })?,
         speakers: rows(&look, &format!("SELECT {SPEAKER} FROM speaker ORDER BY heard_ms DESC"), |row| speaker(row, 0))?,
         proofs: rows(
             &look,

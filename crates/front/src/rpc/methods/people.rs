@@ -119,28 +119,27 @@ pub(crate) const REQUESTS: Method<Handle> = Method {
 };
 
 const KEY: Param = Param { name: "key", kind: Kind::Text, need: Need::Required, doc: "His chat key, 64 hex digits." };
-const DECIDED: &[Field] =
-    &[field("known", "boolean", "`false` when nobody of that key was ever heard of, and nothing is changed.")];
+const DECIDED: &[Field] = &[field("relation", "text", "How the user stands to him now: `contact` or `declined`.")];
 
 pub(crate) const ACCEPT: Method<Handle> = Method {
     name: "accept",
     summary: "Makes somebody who asked, or was heard in a channel, a contact.",
-    notes: "",
+    notes: "Somebody who was never heard of is an error.",
     params: &[KEY],
     result: DECIDED,
     example: r#"{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"}"#,
-    example_result: r#"{"known":true}"#,
+    example_result: r#"{"relation":"contact"}"#,
     run: |call, arguments| Box::pin(decide(call, arguments, Relation::Contact)),
 };
 
 pub(crate) const DECLINE: Method<Handle> = Method {
     name: "decline",
     summary: "Hears somebody no more: what he signs or seals is dropped unread, until `accept`.",
-    notes: "He is not told.",
+    notes: "He is not told. Somebody who was never heard of is an error.",
     params: &[KEY],
     result: DECIDED,
     example: r#"{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"}"#,
-    example_result: r#"{"known":true}"#,
+    example_result: r#"{"relation":"declined"}"#,
     run: |call, arguments| Box::pin(decide(call, arguments, Relation::Declined)),
 };
 
@@ -185,7 +184,7 @@ struct JoinedName {
 
 #[derive(Serialize)]
 struct Decided {
-    known: bool,
+    relation: &'static str,
 }
 
 #[derive(Serialize)]
@@ -220,12 +219,16 @@ fn person(known: &Known) -> Person {
         looked: asked.then_some(speaker.looked.0),
         heard: speaker.heard.0,
         own: *own,
-        relation: relation.map(|relation| match relation {
-            Relation::Request => "request",
-            Relation::Contact => "contact",
-            Relation::Declined => "declined",
-        }),
+        relation: relation.map(word),
         looks_like: looks_like.clone(),
+    }
+}
+
+const fn word(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Request => "request",
+        Relation::Contact => "contact",
+        Relation::Declined => "declined",
     }
 }
 
@@ -295,17 +298,17 @@ async fn decide(call: Call<Handle>, mut arguments: Arguments, relation: Relation
     let text = arguments.text("key").expect("it is required");
     let refused = |why: String| RpcError::new(Code::InvalidParams, format!("parameter \"key\": {why}"));
     let key: ChatKey = text.parse().map_err(|error: nightjar_envelope::key::NotAChatKey| refused(error.to_string()))?;
-    let known = call.node.post().decide(key, relation).await;
-    Ok(Answer::of(&Decided { known: known? }))
+    call.node.post().decide(key, relation).await?;
+    Ok(Answer::of(&Decided { relation: word(relation) }))
 }
 
 impl From<DecideError> for RpcError {
     fn from(error: DecideError) -> Self {
         let code = match &error {
             DecideError::Contacts(_) => Code::TooMany,
-            DecideError::NoIdentity => Code::NotFound,
+            DecideError::NeverHeardOf(_) | DecideError::NoIdentity => Code::NotFound,
             DecideError::Locked => Code::CannotBeSent,
-            DecideError::Oneself => Code::InvalidParams,
+            DecideError::Oneself(_) => Code::InvalidParams,
             DecideError::Store(_) => Code::Internal,
         };
         Self::new(code, error.to_string())

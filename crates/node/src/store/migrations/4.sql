@@ -23,3 +23,10 @@ DELETE FROM proof WHERE substr(bytes, 6, 1) = x'00';
 -- When something first came from somebody, Unix milliseconds.
 ALTER TABLE speaker ADD COLUMN first_ms INTEGER NOT NULL DEFAULT 0;
 UPDATE speaker SET first_ms = heard_ms;
+
+-- Chat keys that are not to be heard and that no key of this node has to do with. Of too many the one declined longest ago goes.
+CREATE TABLE declined (
+    key BLOB PRIMARY KEY,
+    -- Unix milliseconds.
+    declined_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
