@@ -215,6 +215,15 @@ fn a_sealed_first_contact_is_a_request_and_its_answer_comes_on_a_target_of_the_t
     assert!(!targets.contains(&second["target"]), "{second}");
     hears(&bob, "good");
 
+    bob.does(&["requests", "decline", hers]);
+    assert!(bob.does(&["whois", "alice"]).contains("declined"));
+    let nobody = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+    for args in [&["requests", "decline", nobody][..], &["requests", "accept", nobody, "--json"]] {
+        let output = bob.command(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        assert!(complaint(&output).contains("nothing is changed"), "{output:?}");
+    }
+
     // The node in between listened to both nicks: it has nothing, neither in its log nor among its requests.
     assert!(middle.messages().is_empty());
     assert_eq!(middle.http_call("requests", &json!({})), json!([]));

@@ -143,14 +143,15 @@ impl Handle {
         let name_of = || Name::Account(account).text();
         let chain = self.chain().ok_or(ProveError::NoDaemon)?;
         let now = post.now();
-        let is_shown = || identity.proofs.iter().any(|proof| proof.account == account);
-        if revoke && !is_shown() && !post.is_claimed(account, identity.key) {
-            return Err(ProveError::NotProven { key: identity.key, account: name_of() });
-        }
+        // The same identity may have been proven elsewhere, and told here.
+        let shown = || identity.proofs.iter().find(|proof| proof.account == account).map(|proof| proof.bytes.clone());
+        let ended = match revoke.then(|| post.claimed(account, identity.key).or_else(shown)) {
+            Some(None) => return Err(ProveError::NotProven { key: identity.key, account: name_of() }),
+            ended => ended.flatten(),
+        };
         // Who signed it ends it, whoever owns the account by now.
-        let signed_by = identity.proofs.iter().find(|proof| revoke && proof.account == account).and_then(|proof| {
-            let checked =
-                Delegation::parse(&proof.bytes).ok()?.check(post.network(), Some(&identity.key), now.unix_s());
+        let signed_by = ended.and_then(|bytes| {
+            let checked = Delegation::parse(&bytes).ok()?.check(post.network(), Some(&identity.key), now.unix_s());
             Some(checked.ok()?.claim.key)
         });
         let (key, name) = match signed_by {

@@ -194,6 +194,35 @@ async fn what_was_never_proven_is_not_ended() {
     assert!(!hers.calls().contains(&"signmessage".to_owned()), "{:?}", hers.calls());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_that_was_made_elsewhere_is_ended_by_the_key_that_signed_it() {
+    let (hers, too) = (wallet().await, wallet().await);
+    let alice = node(&[], &hers).await;
+    let elsewhere = node(&[&alice], &too).await;
+    alice.linked(1).await;
+    let raven = identity(&alice, "raven").await;
+    let text = alice.handle().post().identities().export("raven", Some("open sesame")).unwrap();
+    let post = elsewhere.handle().post();
+    post.identities().import(text.as_bytes(), Some("open sesame")).unwrap();
+    post.refresh_own();
+    let (_, first) = alice.handle().prove(by_wallet(None)).await.unwrap();
+    // It is told when somebody speaks, and a key that listens to its own nick hears it.
+    let account = Who::Name(nightjar_core::name::Name::Account(ACCOUNT));
+    let told = async {
+        while post.who_is(&account).is_empty() {
+            alice.clock.step(11 * 60_000);
+            elsewhere.clock.step(11 * 60_000);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("the proof comes");
+    too.sell(ACCOUNT, key(2).public_key());
+    let end = ProveWish { revoke: true, ..by_wallet(None) };
+    let (_, claim) = elsewhere.handle().prove(end).await.unwrap();
+    assert_eq!((&claim.key, claim.chat_key), (&first.key, raven));
+    assert!(claim.issued > first.issued);
+}
+
 async fn end_a_proof(of_a_key_that_ends: bool) {
     let (hers, his) = (wallet().await, wallet().await);
     let alice = node(&[], &hers).await;

@@ -223,9 +223,11 @@ impl Post {
         self.shared.lock().known.proofs().last_issued(key, account, point)
     }
 
-    /// Whether a chat key has a delegation of this account that can be ended.
-    pub(crate) fn is_claimed(&self, account: u32, key: ChatKey) -> bool {
-        self.shared.lock().known.proofs().claimed_by(&key).any(|proof| proof.account == account)
+    /// The delegation of this account that a chat key has and that can be ended, of several the one that came last.
+    pub(crate) fn claimed(&self, account: u32, key: ChatKey) -> Option<Vec<u8>> {
+        let state = self.shared.lock();
+        let claims = state.known.proofs().claimed_by(&key).filter(|proof| proof.account == account);
+        claims.max_by_key(|proof| proof.received).map(|proof| proof.bytes.clone())
     }
 
     /// A proof was made here: it counts here as well, and is told where its key speaks.
