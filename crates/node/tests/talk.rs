@@ -490,6 +490,8 @@ async fn a_nick_that_was_written_to_under_seal_means_that_key_when_it_is_renamed
     let sealed = Sealed::ChatKey(his, Standing::Claimed);
     let first = alice.write("@raven", "are you there?").await;
     assert_eq!((first.sealed, first.note), (sealed, None));
+    // A name that is given up before its message is opened opens nothing.
+    bob.said(1).await;
 
     let post = bob.handle().post();
     post.identities().off_the_tasks(|all| all.set_nick("raven", Some("crow"))).await.unwrap();
