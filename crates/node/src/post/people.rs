@@ -262,14 +262,7 @@ impl Known {
     pub(super) fn set_pair(&mut self, pair: Pair, changes: &mut Vec<Change>) -> Result<(), TooManyContacts> {
         let is_new = self.pair(&pair.own, &pair.other).is_none_or(|old| old.relation != pair.relation);
         if is_new {
-            let alike = self.pairs().filter(|other| other.relation == pair.relation).count();
-            match pair.relation {
-                Relation::Contact if alike >= CONTACTS_MAX => return Err(TooManyContacts),
-                Relation::Request if alike >= REQUESTS_MAX => self.forget_silent(Relation::Request, changes),
-                // A list of those not wanted has a bound as well.
-                Relation::Declined if alike >= DECLINED_MAX => self.forget_silent(Relation::Declined, changes),
-                _ => {}
-            }
+            self.make_room_for_pair(pair.relation, changes)?;
             self.changed.insert((pair.own, pair.other));
         }
         if pair.relation == Relation::Contact {
@@ -295,12 +288,25 @@ impl Known {
         }
     }
 
-    fn forget_silent(&mut self, relation: Relation, changes: &mut Vec<Change>) {
-        let of_kind = || self.pairs().filter(|pair| pair.relation == relation);
-        let shown = self.shown(of_kind().map(|pair| pair.other));
+    /// Of too many one is forgotten, but of contacts, who are the user's choice: there is no room for one more.
+    fn make_room_for_pair(&mut self, relation: Relation, changes: &mut Vec<Change>) -> Result<(), TooManyContacts> {
+        let alike: Vec<&Pair> = self.pairs().filter(|pair| pair.relation == relation).collect();
+        let max = match relation {
+            Relation::Contact => CONTACTS_MAX,
+            Relation::Request => REQUESTS_MAX,
+            // A list of those not wanted has a bound as well.
+            Relation::Declined => DECLINED_MAX,
+        };
+        if alike.len() < max {
+            return Ok(());
+        }
+        if relation == Relation::Contact {
+            return Err(TooManyContacts);
+        }
+        let shown = self.shown(alike.iter().map(|pair| pair.other));
         let last = |pair: &Pair| pair.heard.max(pair.answered).max(pair.asked);
-        let silent = of_kind().min_by_key(|pair| (self.worth(&pair.other, &shown), last(pair)));
-        let Some(Pair { own, other, .. }) = silent.copied() else { return };
+        let silent = alike.into_iter().min_by_key(|pair| (self.worth(&pair.other, &shown), last(pair)));
+        let Some(Pair { own, other, .. }) = silent.copied() else { return Ok(()) };
         if let Some(with) = self.pairs.get_mut(&other) {
             with.retain(|pair| pair.own != own);
             if with.is_empty() {
@@ -309,6 +315,7 @@ impl Known {
         }
         self.changed.insert((own, other));
         changes.push(Change::NoPair(own, other));
+        Ok(())
     }
 
     /// Of those nobody has to do with some go. Those who showed an account go only when there is nobody else.
