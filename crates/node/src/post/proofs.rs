@@ -350,12 +350,12 @@ pub(super) mod tests {
         assert_eq!(last(&checked(3, key(1), 7, ISSUED, Scope::SPEAK)), None);
     }
 
-    /// Ends by a point for a chat key and so many accounts, as strangers sign them. Unsigned ones do here.
-    fn flood(proofs: &mut Proofs, (point, chat_key): (u8, ChatKey), many: u32, changes: &mut Vec<Change>) {
+    /// Ends that were signed now, by a point for a chat key and so many accounts, as strangers sign them. Unsigned ones do here.
+    fn flood(proofs: &mut Proofs, (point, chat_key): (u8, ChatKey), many: u32, now: Wall, changes: &mut Vec<Change>) {
         let one = end(ISSUED);
         for account in 0..many {
-            let claim = Claim { account: 1000 + account, chat_key, ..one.claim.clone() };
-            assert!(!proofs.take(&Checked { claim, point: vec![point], ..one.clone() }, false, NOW, changes));
+            let claim = Claim { account: 1000 + account, chat_key, issued: now.unix_s(), ..one.claim.clone() };
+            assert!(!proofs.take(&Checked { claim, point: vec![point], ..one.clone() }, false, now, changes));
         }
     }
 
@@ -379,8 +379,8 @@ pub(super) mod tests {
                 confirm(&mut proofs, &speak(ISSUED));
             }
             assert!(proofs.take(&end(ISSUED + 5), false, NOW, &mut changes));
-            flood(&mut proofs, (9, key(1)), ENDS_MAX as u32, &mut changes);
-            flood(&mut proofs, (9, key(2)), ENDS_DROPPED as u32, &mut changes);
+            flood(&mut proofs, (9, key(1)), ENDS_MAX as u32, NOW, &mut changes);
+            flood(&mut proofs, (9, key(2)), ENDS_DROPPED as u32, NOW, &mut changes);
             assert!((ENDS_MAX - ENDS_DROPPED..=ENDS_MAX).contains(&proofs.ends.len()));
             assert!(is_ended(&mut proofs, &speak(ISSUED)), "what was ended is not shown again");
             // All eight places are free for what the key claims.
@@ -396,9 +396,10 @@ pub(super) mod tests {
     fn an_end_that_came_first_stays_once_what_it_ends_was_shown() {
         let mut proofs = Proofs::default();
         let mut changes = Vec::new();
-        assert!(!proofs.take(&end(ISSUED), false, NOW, &mut changes), "there is nothing to end yet");
+        let before = Wall(NOW.0 - 1);
+        assert!(!proofs.take(&end(ISSUED), false, before, &mut changes), "there is nothing to end yet");
         assert!(is_ended(&mut proofs, &speak(ISSUED)));
-        flood(&mut proofs, (9, key(2)), ENDS_MAX as u32, &mut changes);
+        flood(&mut proofs, (9, key(2)), ENDS_MAX as u32, NOW, &mut changes);
         assert!(is_ended(&mut proofs, &speak(ISSUED)));
     }
 
@@ -429,13 +430,13 @@ pub(super) mod tests {
         let mut changes = Vec::new();
         proofs.take(&speak(ISSUED), false, NOW, &mut changes);
         confirm(&mut proofs, &speak(ISSUED));
-        proofs.take(&end(ISSUED), false, NOW, &mut changes);
-        flood(&mut proofs, (9, key(2)), ENDS_MAX as u32 - 1, &mut changes);
-        let later = Wall(u64::from(ISSUED + LIFE_S_MAX + 1) * 1000);
-        let other = checked(1, key(3), 9, ISSUED + 9, Scope::NOTHING);
-        proofs.take(&other, false, later, &mut changes);
-        assert_eq!(proofs.ends.len(), ENDS_MAX + 1 - ENDS_DROPPED);
-        assert_eq!(proofs.last_issued(key(3), 9, &other.point), Some(ISSUED + 9), "the others are over");
+        assert!(proofs.take(&end(ISSUED), false, NOW, &mut changes));
+        let later = |s: u32| Wall(u64::from(ISSUED + LIFE_S_MAX + s) * 1000);
+        flood(&mut proofs, (9, key(2)), ENDS_MAX as u32 - 1, later(0), &mut changes);
+        assert_eq!(proofs.ends.len(), ENDS_MAX);
+        flood(&mut proofs, (9, key(3)), 1, later(1), &mut changes);
+        assert_eq!(proofs.ends.len(), ENDS_MAX, "one is over, and went for the one more");
+        assert_eq!(proofs.last_issued(key(1), 7, &end(ISSUED).point), None);
     }
 
     #[test]
