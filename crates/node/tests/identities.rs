@@ -187,7 +187,10 @@ fn a_passphrase_is_changed_only_by_who_knows_it() {
     identities.set_passphrase(Some("first"), Some("second")).unwrap();
     let after = load(&dir);
     assert_eq!(after.unlock("first").unwrap_err(), UnlockError::Wrong);
+    after.unlock("second").unwrap();
+    assert_eq!(after.unlock("first").unwrap_err(), UnlockError::Wrong, "also when they are open");
     after.set_passphrase(Some("second"), None).unwrap();
+    assert_eq!(after.unlock("second").unwrap_err(), UnlockError::NoPassphrase);
     assert!(!after.locked() && !after.has_passphrase());
     assert!(!load(&dir).locked());
 }

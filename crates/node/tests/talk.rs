@@ -325,6 +325,75 @@ async fn whom_one_declines_is_not_heard_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wrote_to_two_of_our_keys_gets_no_answer_by_either_until_it_is_said_which() {
+    let (alice, middle, bob) = line().await;
+    alice.listen("ibis").await;
+    alice.listen("hidden").await;
+    let hers = alice.identity("alice").await;
+    let (ibis, hidden) = (bob.identity("ibis").await, bob.identity("hidden").await);
+    assert_eq!((alice.knows("ibis").await, alice.knows("hidden").await), (ibis, hidden));
+    alice.write("@hidden", "to the hidden one").await;
+    bob.said(1).await;
+    assert_eq!(bob.write("@alice", "here").await.author, Some(hidden), "whom she wrote to");
+    alice.write("@ibis", "to the other").await;
+    bob.said(3).await;
+    let letter = || Letter::text(to("@alice"), "who am I?");
+    let refused = bob.try_write(letter()).await.unwrap_err();
+    assert!(matches!(refused, SendError::SeveralMet(_)), "{refused}");
+    // One that ended is not replaced by the other either.
+    let named = Letter { speaker: SpeakAs::Once(Some(ibis)), ..letter() };
+    assert_eq!(bob.try_write(named).await.unwrap().author, Some(ibis));
+    bob.handle().post().identities().revoke("hidden", bob.clock.wall()).unwrap();
+    bob.handle().post().refresh_own();
+    assert!(bob.try_write(letter()).await.is_err());
+    let chosen = Letter { speaker: SpeakAs::Key(ibis), ..letter() };
+    bob.try_write(chosen).await.unwrap();
+    assert_eq!(bob.try_write(letter()).await.unwrap().author, Some(ibis), "it was said, and stays");
+    drop((middle, hers));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn digits_must_be_those_of_the_name_and_nothing_is_sent_to_oneself() {
+    let (alice, middle, bob) = line().await;
+    bob.listen("alice").await;
+    bob.listen("carol").await;
+    let (hers, his) = (alice.identity("alice").await, bob.identity("bob").await);
+    let others = alice.identity("carol").await;
+    assert_eq!((bob.knows("alice").await, bob.knows("carol").await), (hers, others));
+    let named = |key, name: &str| {
+        let name: nightjar_core::name::TypedName = name.parse().unwrap();
+        Letter::text(Addressee::Named(key, name.name().clone()), "for you alone")
+    };
+    let refused = bob.try_write(named(others, "alice")).await.unwrap_err();
+    assert!(matches!(&refused, SendError::NotCalled { is, .. } if is.contains("carol")), "{refused}");
+    let refused = bob.try_write(named(hers, "1234-44")).await.unwrap_err();
+    assert!(matches!(&refused, SendError::NotCalled { .. }), "{refused}");
+    assert!(matches!(bob.try_write(named(his, "bob")).await, Err(SendError::Oneself(_))));
+    assert!(matches!(bob.try_write(Letter::text(to("@bob"), "note")).await, Err(SendError::Oneself(_))));
+    assert_eq!(bob.try_write(named(hers, "alice")).await.unwrap().sealed, Sealed::ChatKey(hers, Standing::Claimed));
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channels_passphrase_is_not_replaced_by_another_without_a_word() {
+    let alice = TestNode::start(&[]).await;
+    let words = alice.join("#den", "").await.unwrap();
+    let wish = |phrase: &str| JoinWish {
+        name: "#den".parse().unwrap(),
+        passphrase: Some(Zeroizing::new(phrase.to_owned())),
+        weak: true,
+        password: None,
+    };
+    let post = alice.handle().post();
+    for other in ["", "another passphrase of ours"] {
+        assert!(matches!(post.join(wish(other)).await, Err(JoinError::Joined(_))));
+    }
+    assert_eq!(post.join(wish(&words)).await.unwrap(), None, "the same again");
+    assert!(post.part("#den".parse::<nightjar_core::name::TypedName>().unwrap().name()).await.unwrap());
+    post.join(wish("another passphrase of ours")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_spoke_in_a_channel_alone_can_be_declined_and_made_a_contact() {
     let (alice, middle, bob) = line().await;
     bob.listen("#a").await;
@@ -563,6 +632,13 @@ async fn a_nick_whose_request_was_accepted_means_that_key_and_the_user_can_say_a
     middle.try_write(Letter { seal: SealWish::None, ..Letter::text(to("@alice"), "no, me") }).await.unwrap();
     alice.said(2).await;
     post.decide(other, Relation::Contact).await.unwrap();
+    let raven = nightjar_node::post::Who::Name(nightjar_core::name::Name::Nick("raven".to_owned()));
+    let both = async {
+        while post.who_is(&raven).len() < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, both).await.expect("his card comes");
     let sent = alice.write("@raven", "you?").await;
     assert_eq!(sent.sealed, Sealed::ChatKey(his, Standing::Claimed));
     assert!(sent.note.unwrap().contains(&format!("another, ~{}, goes by raven now", other.short())));

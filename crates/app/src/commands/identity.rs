@@ -305,7 +305,7 @@ async fn prove(client: &Client, params: Map<String, Value>, json: bool) -> Resul
     let proven: Proven = super::understood("prove", result)?;
     let key = output::short(&proven.key);
     let line = if proven.revoked {
-        format!("{key} does not speak for {} any more; others are told within ten minutes", proven.account)
+        format!("{key} does not speak for {} any more; others are told now", proven.account)
     } else {
         let until = output::date(proven.until.saturating_mul(1000));
         format!(

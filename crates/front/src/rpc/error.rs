@@ -23,6 +23,8 @@ pub enum Code {
     NotFound,
     /// What cannot be sent.
     CannotBeSent,
+    /// Chat keys or a wallet wait for their passphrase.
+    Locked,
     /// The caller may not.
     NotAllowed,
     /// More than is taken at a time.
@@ -33,7 +35,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the reference page.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Parse,
         Self::InvalidRequest,
         Self::MethodNotFound,
@@ -41,6 +43,7 @@ impl Code {
         Self::Internal,
         Self::Account,
         Self::NotFound,
+        Self::Locked,
         Self::CannotBeSent,
         Self::NotAllowed,
         Self::TooMany,
@@ -57,6 +60,7 @@ impl Code {
             Self::Internal => -32603,
             Self::Account => 1002,
             Self::NotFound => 1010,
+            Self::Locked => 1015,
             Self::CannotBeSent => 1016,
             Self::NotAllowed => 1021,
             Self::TooMany => 1022,
@@ -77,14 +81,20 @@ impl Code {
             Self::InvalidParams => {
                 "A parameter is missing, unknown, of the wrong type or out of its range. The message names it."
             }
-            Self::Internal => "The node failed, as when its disk does. Look into its log.",
+            Self::Internal => {
+                "The node failed, as when its disk does, or a program that it asked, as your daemon. The message says which; look into its log."
+            }
             Self::Account => "The account number does not exist or its checksum is wrong. Look at the number again.",
             Self::NotFound => {
                 "What the call is about is not there, as a link that is not open. The message says how to get it."
             }
-            Self::CannotBeSent => "A message is too long, or its lifetime impossible. Change it.",
+            Self::Locked => "The chat keys, or the wallet, are locked. Unlock them; the message says how.",
+            Self::CannotBeSent => {
+                "A message is too long, its lifetime impossible, its seal not to be had, or whom it is for or who signs it not certain. The message says \
+                 what to do."
+            }
             Self::NotAllowed => {
-                "No token or a wrong one (HTTP 401), a Host or Origin that is not this server's (403), or not POST (405)."
+                "No token or a wrong one (HTTP 401), a Host or Origin that is not this server's (403), not POST (405), or a wrong passphrase or password."
             }
             Self::TooMany => "More than is taken at a time. Wait, or ask for less.",
             Self::Stopping => "The node is shutting down. Start it again.",

@@ -42,7 +42,7 @@ async fn an_account_is_proven_by_its_wallet_and_the_proof_stands_beside_the_iden
     let found = tokio::time::timeout(crate::HANGS, own).await.expect("it is proven");
     assert_eq!((&found[0]["own"], &found[0]["block"]), (&json!(true), &json!(99)));
     wallet.lock_with("geheim");
-    assert!(node.refused(1021, "prove", prove).await.contains("is locked"));
+    assert!(node.refused(1015, "prove", prove).await.contains("is locked"));
     node.refused(1021, "prove", json!({"account": 1234, "wallet_pwd": "wrong"})).await;
     let end = json!({"account": 1234, "wallet_pwd": "geheim", "revoke": true, "which": "raven"});
     assert_eq!(node.done("prove", end).await["revoked"], json!(true));

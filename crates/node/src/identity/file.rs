@@ -135,11 +135,17 @@ pub enum FileFault {
 }
 
 /// The secrets stay locked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnlockError {
     /// The passphrase is another one.
     #[error("the passphrase is wrong: nothing was unlocked")]
     Wrong,
+    /// There is none.
+    #[error("the chat keys have no passphrase and are open: `identity passphrase` sets one")]
+    NoPassphrase,
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Chance(String),
     /// It cannot be used at all.
     #[error(transparent)]
     Unusable(#[from] UnusablePassphrase),

@@ -116,11 +116,15 @@ impl Identities {
         Ok(identity(&contents, place).clone())
     }
 
-    /// Opens the secrets. Where there is nothing to open, any passphrase will do.
+    /// Opens the secrets. The passphrase is looked at also when they are open already.
     pub fn unlock(&self, passphrase: &str) -> Result<(), UnlockError> {
         let _turn = self.turn();
         // Not under the lock of the contents: it takes a while.
-        let locked = self.contents().clone();
+        let contents = self.contents().clone();
+        if !contents.has_passphrase() {
+            return Err(UnlockError::NoPassphrase);
+        }
+        let locked = if contents.locked() { contents } else { relocked(&contents).map_err(UnlockError::Chance)? };
         let open = locked.unlocked(passphrase)?;
         *self.contents() = open;
         Ok(())

@@ -128,6 +128,11 @@ pub enum JoinError {
     /// It cannot be used.
     #[error(transparent)]
     Passphrase(#[from] PassphraseFault),
+    /// It has another one.
+    #[error(
+        "{0} is joined with another passphrase already, which its members have: `part` it first, if you have that one still or need it no more"
+    )]
+    Joined(String),
     /// Too many.
     #[error("{JOINED_MAX} names are joined with a secret, and that is the most: `part` one that is not needed")]
     TooMany,
@@ -332,6 +337,12 @@ impl Post {
         };
         let changes = {
             let mut state = self.shared.lock();
+            let held = state.joined.get(&folded).and_then(|joined| joined.channel.as_ref());
+            if let (Some(held), Some(wanted)) = (held, &channel)
+                && held.root() != wanted.root()
+            {
+                return Err(JoinError::Joined(folded));
+            }
             let before = state.joined.remove(&folded);
             let (old_channel, old_password) = before.map_or((None, None), |it| (it.channel, it.password));
             let now = JoinedName {
@@ -394,6 +405,7 @@ impl Post {
     pub fn requests(&self) -> Vec<Known> {
         let state = self.shared.lock();
         let asking = state.known.pairs().filter(|pair| pair.relation == Relation::Request).map(|pair| pair.other);
+        let asking = asking.filter(|other| !state.known.is_contact(other));
         let asking: BTreeSet<ChatKey> = asking.collect();
         let mut people = state.people(asking);
         people.sort_by_key(|known| std::cmp::Reverse(known.speaker.heard));

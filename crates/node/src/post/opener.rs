@@ -261,7 +261,8 @@ impl PostOpener {
         if on_pair {
             pair.answered = now;
         }
-        let is_request = pair.relation == Relation::Request;
+        // A contact of another of our keys is no stranger.
+        let is_request = pair.relation == Relation::Request && !state.known.is_contact(&other);
         // Of requests there is always room for one more: the one silent longest goes.
         state.known.set_pair(pair, changes).is_ok() && is_request
     }

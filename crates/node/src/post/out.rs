@@ -201,7 +201,11 @@ impl Post {
             let has_told = |key: &ChatKey, place: &CardPlace| self.shared.cards().has_told(key, place, now);
             state.prepare(letter, account_key, time, has_told, now, &mut self.shared.chance())?
         };
+        let mut notes: Vec<String> = prepared.note.take().into_iter().collect();
         if let Some(pair) = prepared.pair {
+            if state.known.is_declined(&pair.other) {
+                notes.push("who was declined is heard again: whoever is written to may answer".to_owned());
+            }
             state.known.set_pair(pair, &mut prepared.changes)?;
             prepared.changes.push(Change::Accepted(pair.other));
             state.pin_addressee(&letter.to, pair.other, now, &mut prepared.changes);
@@ -216,9 +220,10 @@ impl Post {
         }
         let wanted_signed =
             letter.speaker == SpeakAs::Usual && matches!(prepared.sealed, Sealed::Open | Sealed::Channel);
-        if prepared.author.is_none() && wanted_signed && prepared.note.is_none() {
-            prepared.note = self.why_unsigned(&state, &prepared.conversation);
+        if prepared.author.is_none() && wanted_signed {
+            notes.extend(self.why_unsigned(&state, &prepared.conversation));
         }
+        prepared.note = Some(notes.join("; ")).filter(|notes| !notes.is_empty());
         Ok(prepared)
     }
 

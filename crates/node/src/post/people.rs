@@ -112,6 +112,9 @@ impl Known {
         if self.is_declined(other) {
             return Some(Relation::Declined);
         }
+        if self.is_contact(other) {
+            return Some(Relation::Contact);
+        }
         self.pairs_with(other).first().map(|pair| pair.relation)
     }
 

@@ -113,6 +113,29 @@ impl State {
         }
     }
 
+    /// Whether a key goes by a name, or did when the name was pinned to it. Mistyped digits are somebody else's.
+    pub(super) fn goes_by(&self, key: &ChatKey, name: &Name) -> Result<(), SendError> {
+        if self.pins.get(&name.text()) == Some(key) {
+            return Ok(());
+        }
+        let speaker = self.known.speaker(key);
+        let (nick, account) = speaker.map_or((None, None), |it| (it.nick.as_deref(), it.account));
+        let goes = match name {
+            Name::Nick(name) => nick == Some(name),
+            Name::Account(name) => self.known.proofs().claimed_by(key).any(|claim| claim.account == *name),
+            Name::Channel(_) => false,
+        };
+        if goes {
+            return Ok(());
+        }
+        let is = match (name, nick, account) {
+            (Name::Nick(_), Some(nick), _) => format!("it calls itself {nick}"),
+            (Name::Account(_), _, Some(account)) => format!("it shows {}", Name::Account(account)),
+            _ => "nothing of the kind is known of it".to_owned(),
+        };
+        Err(SendError::NotCalled { key: short(key), name: name.text(), is })
+    }
+
     /// Only what the chain confirms is the account.
     fn proven(&self, account: u32) -> Option<&Speaker> {
         self.known.claiming(account).into_iter().find(|speaker| rank(speaker.standing) <= 1)
@@ -128,6 +151,9 @@ impl State {
         let contacts: Vec<_> = called.iter().filter(|speaker| self.known.is_contact(&speaker.key)).copied().collect();
         match (contacts.as_slice(), called.as_slice()) {
             ([one], _) | ([], [one]) => Ok(Some(Person::found(one.key))),
+            ([], []) if self.own.iter().any(|own| own.nick.as_deref() == Some(nick)) => {
+                Err(SendError::Oneself(nick.to_owned()))
+            }
             ([], []) => Ok(None),
             _ => {
                 let shown = called.iter().take(NAMED_MAX).map(|it| format!("{} ({})", it.key, it.standing));

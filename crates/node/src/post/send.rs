@@ -244,10 +244,12 @@ pub enum SendError {
     )]
     Locked,
     /// Somebody spoke here who can't any more.
-    #[error("in this conversation {} spoke, which can't any more: say with `identity` who speaks from now on", .0.short())]
+    #[error("in this conversation {} was met, which can't speak any more: say with `identity` who speaks from now on", short(.0))]
     SpokeBefore(ChatKey),
-    /// Several of our keys have to do with him, and none is the default.
-    #[error("several of your chat keys have to do with that person ({0}): say with `identity` who speaks")]
+    /// Several of our keys have to do with him.
+    #[error(
+        "several of your chat keys have to do with that person ({0}), who need not know that they are yours: say with `identity` who speaks"
+    )]
     SeveralMet(String),
     /// A seal names its sender.
     #[error(
@@ -255,7 +257,7 @@ pub enum SendError {
     )]
     Unnamed,
     /// These kinds say something of another message.
-    #[error("a {0} is about another message: say which one it answers")]
+    #[error("{0} is about another message: say which one it answers")]
     NoReply(&'static str),
     /// The channel has no passphrase here.
     #[error("{0} was not joined with a passphrase: `join` it first, or send in the open")]
@@ -282,6 +284,21 @@ pub enum SendError {
         /// Their keys.
         keys: String,
     },
+    /// The digits are those of somebody who goes by another name.
+    #[error(
+        "{key} does not go by {name} ({is}): mistyped? `whois` shows keys, and `~DIGITS` alone means the key whatever it is called"
+    )]
+    NotCalled {
+        /// The key.
+        key: String,
+        /// The name that was typed.
+        name: String,
+        /// What is known of the key.
+        is: String,
+    },
+    /// It would be to oneself.
+    #[error("{0} is a chat key of your own: nothing is sent to oneself")]
+    Oneself(String),
     /// A name means a key that became one of ours.
     #[error("{name} is {key} here, which is a chat key of your own by now: {}", another(name))]
     MeansOwn {
@@ -432,8 +449,8 @@ impl State {
         }
         let expiry = now.unix_s().saturating_add(lifetime_s);
         match letter.kind {
-            Kind::Reaction if letter.reply_to.is_none() => return Err(SendError::NoReply("reaction")),
-            Kind::Edit if letter.reply_to.is_none() => return Err(SendError::NoReply("edit")),
+            Kind::Reaction if letter.reply_to.is_none() => return Err(SendError::NoReply("a reaction")),
+            Kind::Edit if letter.reply_to.is_none() => return Err(SendError::NoReply("an edit")),
             _ => {}
         }
         let choice = self.choose(letter, account_key, now)?;
@@ -576,6 +593,7 @@ impl State {
         let name = match &letter.to {
             Addressee::Key(other) => return self.choose_direct(letter, *other, None, now),
             Addressee::Named(other, name) => {
+                self.goes_by(other, name)?;
                 let before = self.pins.get(&name.text()).filter(|before| *before != other).map(short);
                 let note =
                     before.map(|before| format!("{name} is {} here from now on, and was {before}", short(other)));
@@ -667,17 +685,14 @@ impl State {
         if let Some(spoke) = self.speaks.get(&direct(other)).or_else(by_name) {
             return self.again(*spoke);
         }
-        let met = self.known.pairs_with(other);
-        let speaking: Vec<ChatKey> =
-            met.iter().map(|pair| pair.own).filter(|own| self.speaking_key(own).is_some()).collect();
-        match (speaking.as_slice(), met.first()) {
-            ([], None) => Ok(self.default_key()),
-            ([], Some(pair)) => self.again(Some(pair.own)),
-            ([one], _) => Ok(Some(*one)),
-            (several, _) => match self.default_key().filter(|default| several.contains(default)) {
-                Some(default) => Ok(Some(default)),
-                None => Err(SendError::SeveralMet(several.iter().map(ChatKey::short).collect::<Vec<_>>().join(", "))),
-            },
+        match self.known.pairs_with(other) {
+            [] => Ok(self.default_key()),
+            [one] => self.again(Some(one.own)),
+            // Whichever of them answers, he may have written to another, and must not learn that both are one.
+            several => {
+                let keys: Vec<String> = several.iter().map(|pair| short(&pair.own)).collect();
+                Err(SendError::SeveralMet(keys.join(", ")))
+            }
         }
     }
 
@@ -704,6 +719,9 @@ impl State {
         name: Option<&Name>,
         now: Wall,
     ) -> Result<Choice, SendError> {
+        if self.is_ours(&other) {
+            return Err(SendError::Oneself(short(&other)));
+        }
         if !matches!(letter.seal, SealWish::Best | SealWish::ChatKey) {
             return Err(SendError::NoWay(other));
         }

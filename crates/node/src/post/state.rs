@@ -191,6 +191,11 @@ impl State {
         self.own.iter().find(|own| own.secret.public() == *key)
     }
 
+    /// Whether a key is one of this node's, locked or not.
+    pub(super) fn is_ours(&self, key: &ChatKey) -> bool {
+        self.own_key(key).is_some() || self.names.iter().any(|(_, own)| own == key)
+    }
+
     /// The key that may speak, if it is one of ours.
     pub(super) fn speaking_key(&self, key: &ChatKey) -> Option<&OwnKey> {
         self.own_key(key).filter(|own| !own.ended)

@@ -4,7 +4,9 @@ use nightjar_core::time::Wall;
 use nightjar_envelope::delegation::Scope;
 use nightjar_node::chain::daemon::DaemonError;
 use nightjar_node::handle::Handle;
-use nightjar_node::identity::{ChangeError, Identities, Identity, WhichError};
+use nightjar_node::identity::{
+    ChangeError, ExportError, Identities, Identity, ImportError, SecretError, WhichError, WriteError,
+};
 use nightjar_node::prove::{ProveError, ProveWish, Signer};
 use serde::Serialize;
 
@@ -313,7 +315,13 @@ async fn export(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, 
     let passphrase = secret(&mut arguments, "passphrase");
     let export = move |all: &Identities| all.export(&which, text(&passphrase));
     let file = call.node.post().identities().off_the_tasks(export).await;
-    let file = file.map_err(|error| RpcError::new(Code::NotFound, error.to_string()))?;
+    let file = file.map_err(|error| {
+        let code = match &error {
+            ExportError::Secret(SecretError::Locked(_)) => Code::Locked,
+            _ => Code::NotFound,
+        };
+        RpcError::new(code, error.to_string())
+    })?;
     Ok(Answer::of(&Exported { file: &file }))
 }
 
@@ -322,7 +330,10 @@ async fn import(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, 
     let passphrase = secret(&mut arguments, "passphrase");
     let import = move |all: &Identities| all.import(file.as_bytes(), text(&passphrase));
     let taken = call.node.post().identities().off_the_tasks(import).await;
-    let identity = taken.map_err(|error| RpcError::new(Code::InvalidParams, error.to_string()))?;
+    let identity = taken.map_err(|error| match error {
+        ImportError::Change(error) => RpcError::from(error),
+        error => RpcError::new(Code::InvalidParams, error.to_string()),
+    })?;
     call.node.post().refresh_own();
     Ok(Answer::of(&shown(&identity)))
 }
@@ -375,7 +386,8 @@ impl From<ProveError> for RpcError {
     fn from(error: ProveError) -> Self {
         let code = match &error {
             ProveError::Which(_) | ProveError::NoAccount { .. } | ProveError::NoDaemon => Code::NotFound,
-            ProveError::Password(_) | ProveError::Daemon(DaemonError::Locked { .. }) => Code::NotAllowed,
+            ProveError::Password(_) => Code::NotAllowed,
+            ProveError::Daemon(DaemonError::Locked { .. }) => Code::Locked,
             ProveError::Ended(_) | ProveError::Days(_) | ProveError::NoName(_) | ProveError::NoKey(_) => {
                 Code::InvalidParams
             }
@@ -424,6 +436,7 @@ impl From<ChangeError> for RpcError {
     fn from(error: ChangeError) -> Self {
         let code = match &error {
             ChangeError::Which(_) => Code::NotFound,
+            ChangeError::Write(WriteError::Locked(_)) => Code::Locked,
             ChangeError::Write(_) => Code::Internal,
             _ => Code::InvalidParams,
         };

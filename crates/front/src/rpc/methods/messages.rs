@@ -783,6 +783,7 @@ impl From<SendError> for RpcError {
             }
             SendError::NoAccountKey { .. } | SendError::NotJoined(_) | SendError::Ambiguous { .. } => Code::NotFound,
             SendError::Contacts(_) | SendError::Begin(_) => Code::TooMany,
+            SendError::Locked => Code::Locked,
             _ => Code::CannotBeSent,
         };
         Self::new(code, error.to_string())

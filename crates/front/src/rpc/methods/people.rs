@@ -134,7 +134,7 @@ pub(crate) const ACCEPT: Method<Handle> = Method {
 
 pub(crate) const DECLINE: Method<Handle> = Method {
     name: "decline",
-    summary: "Hears somebody no more: what he signs or seals is dropped unread, until `accept`.",
+    summary: "Hears somebody no more: what he signs or seals is dropped unread, until `accept`, or until he is written to.",
     notes: "He is not told. Somebody who was never heard of is an error.",
     params: &[KEY],
     result: DECIDED,
@@ -307,7 +307,7 @@ impl From<DecideError> for RpcError {
         let code = match &error {
             DecideError::Contacts(_) => Code::TooMany,
             DecideError::NeverHeardOf(_) | DecideError::NoIdentity => Code::NotFound,
-            DecideError::Locked => Code::CannotBeSent,
+            DecideError::Locked => Code::Locked,
             DecideError::Oneself(_) => Code::InvalidParams,
             DecideError::Store(_) => Code::Internal,
         };
@@ -318,7 +318,9 @@ impl From<DecideError> for RpcError {
 impl From<JoinError> for RpcError {
     fn from(error: JoinError) -> Self {
         let code = match &error {
-            JoinError::NoChannel(_) | JoinError::Weak(_) | JoinError::Passphrase(_) => Code::InvalidParams,
+            JoinError::NoChannel(_) | JoinError::Joined(_) | JoinError::Weak(_) | JoinError::Passphrase(_) => {
+                Code::InvalidParams
+            }
             JoinError::TooMany => Code::TooMany,
             JoinError::Store(_) => Code::Internal,
         };
