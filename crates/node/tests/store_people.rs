@@ -177,6 +177,9 @@ async fn people_are_kept_over_restarts_row_by_row() {
         Change::Parted("#pit".to_owned(), Wall(2)),
         Change::Parted("#lair".to_owned(), Wall(3)),
         Change::NoParted("#pit".to_owned()),
+        Change::Heir(key(1), key(2)),
+        Change::Heir(key(3), key(4)),
+        Change::NoHeir(key(3)),
     ];
     store.change(changes).await.unwrap();
     store.close().await;
@@ -190,6 +193,7 @@ async fn people_are_kept_over_restarts_row_by_row() {
     assert_eq!(people.speaks, [("#a".to_owned(), Some(key(1))), ("#b".to_owned(), None)]);
     assert_eq!(people.parted, [("#lair".to_owned(), Wall(3)), ("#den".to_owned(), Wall(1))]);
     assert_eq!(people.pins, [pin("raven", 2, 7), pin("1234-44", 1, 6)]);
+    assert_eq!(people.heirs, [(key(1), key(2))]);
 }
 
 #[test]

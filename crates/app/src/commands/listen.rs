@@ -92,6 +92,8 @@ struct Message {
     #[serde(default)]
     kind: Option<String>,
     #[serde(default)]
+    heir: Option<String>,
+    #[serde(default)]
     author: Option<String>,
     #[serde(default)]
     nick: Option<String>,
@@ -326,10 +328,11 @@ fn line(message: &Message, paint: Paint) -> String {
     let name =
         message.name.as_deref().or(direct.as_deref()).or(message.conversation.as_deref()).unwrap_or(&message.target);
     let bytes = || output::binary(&output::visible(&message.payload));
-    let said = match (&message.unreadable, &message.text) {
-        (Some(why), _) => format!("{} {}", output::visible(why), bytes()),
-        (None, Some(text)) => output::visible(text),
-        (None, None) => bytes(),
+    let said = match (&message.unreadable, &message.heir, &message.text) {
+        (Some(why), ..) => format!("{} {}", output::visible(why), bytes()),
+        (None, Some(heir), _) => format!("goes on as ~{}", output::visible(output::short(heir))),
+        (None, None, Some(text)) => output::visible(text),
+        (None, None, None) => bytes(),
     };
     let (who, marks) = (output::visible(&who(message)), marks(message));
     let marks = if marks.is_empty() { marks } else { format!(" {}", paint.dim(&output::visible(&marks))) };
@@ -355,7 +358,11 @@ fn who(message: &Message) -> String {
 
 /// What else is to be known before the text is read.
 fn marks(message: &Message) -> String {
-    let kind = message.kind.as_deref().filter(|kind| !matches!(*kind, "text" | "data"));
+    let kind = match message.kind.as_deref() {
+        Some("text" | "data") => None,
+        Some("handover") => Some("hand-over"),
+        kind => kind,
+    };
     let sealed = match message.sealed.as_deref() {
         Some("channel" | "chatkey") => Some("sealed"),
         Some("dest" | "aes") => Some("sealed, not authenticated"),
@@ -420,6 +427,16 @@ mod tests {
         let other = "#a  raven~0123456789ab [looks like raven, is another]: a";
         assert_eq!(by(json!({ "looks_like": "raven" })), other);
         assert_eq!(by(json!({ "own": true })), "#a  raven~0123456789ab (you): a");
+    }
+
+    #[test]
+    fn who_goes_on_as_another_is_shown_by_the_keys_whatever_text_stands_beside() {
+        let message = json!({
+            "target": "aa", "name": "raven", "payload": "61", "text": "a", "received": 0, "kind": "handover", "state": "claimed",
+            "author": "0123456789abcdef", "nick": "raven", "heir": "fedcba9876543210"
+        });
+        let line = "1970-01-01T00:00:00Z  raven  raven~0123456789ab [hand-over]: goes on as ~fedcba987654";
+        assert_eq!(shown(message), line);
     }
 
     #[test]

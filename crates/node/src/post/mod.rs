@@ -1,6 +1,7 @@
 //! Messages for people: opens what comes, wraps what is sent, knows who is who. Never decides where a record goes, and nothing
 //! that a stranger sends makes it send anything.
 
+mod heirs;
 pub(crate) mod look;
 mod meaning;
 mod names;
@@ -37,6 +38,7 @@ use crate::message::Speaker;
 use crate::store::{Change, Joined, OpenError, Pair, People, Relation, Store, StoreLimits, WriteError};
 use crate::work::WorkPool;
 
+pub use heirs::{HEIRS_MAX, IN_A_ROW_MAX};
 pub use meaning::WINDOW_S;
 pub use out::{Sent, Work};
 pub use people::{CONTACTS_MAX, REQUESTS_MAX, SPEAKERS_MAX, TooManyContacts};
@@ -273,6 +275,7 @@ impl Post {
         let own = all.into_iter().zip(secrets).map(|(identity, secret)| OwnKey {
             secret,
             ended: identity.ended(),
+            heir: identity.replaced.map(|(_, heir)| heir),
             default: identity.default,
             nick: identity.nick,
         });
@@ -281,6 +284,8 @@ impl Post {
         {
             let mut state = self.shared.lock();
             state.set_own(own.collect(), names, locked, now);
+            state.hand_on_contacts(&mut changes);
+            state.refresh_pairs();
             let named: Vec<_> =
                 state.own.iter().map(|own| (own.secret.public(), own.nick.clone().unwrap_or_default())).collect();
             for (key, nick) in named {

@@ -155,6 +155,15 @@ impl PostOpener {
     ) -> Option<Reading> {
         let OpenedMessage { id, author, signed, form, recipient, says } = opened;
         let now = message.received;
+        let is_hand_over = matches!(&says, Says::Map(map) if map.kind() == Kind::HandOver);
+        if is_hand_over {
+            let Some((old, heir)) = heir(state, author, form, &says) else {
+                count(&self.shared.counters.refused);
+                return None;
+            };
+            // One who is not to be heard does not become another by it, so this comes first.
+            state.goes_on(old, heir, now, changes);
+        }
         if let Some(author) = author {
             if state.known.is_declined(&author) {
                 count(&self.shared.counters.declined);
@@ -175,7 +184,8 @@ impl PostOpener {
             (None, Some(Meant::Channel(name))) => (name.clone(), false),
             (None, _) => {
                 let request = self.is_request(state, meant.as_ref(), author.as_ref());
-                if let (true, Some(author), Some(Meant::Name(name))) = (request, author, &meant) {
+                // Who goes on as another says so to all who listen to his name, and asks us nothing.
+                if let (true, Some(author), Some(Meant::Name(name))) = (request && !is_hand_over, author, &meant) {
                     self.asked(state, name, author, now, changes);
                 }
                 (conversation(message, record, meant.as_ref()), request)
@@ -302,6 +312,13 @@ impl PostOpener {
         let password = name.and_then(|name| state.joined.get(&name)).and_then(|joined| joined.password.as_ref());
         password.map(|password| password.as_str()).into_iter().collect()
     }
+}
+
+/// Who goes on as whom, if both have signed that in clear.
+fn heir(state: &State, author: Option<ChatKey>, form: u8, says: &Says) -> Option<(ChatKey, ChatKey)> {
+    let Says::Map(map) = says else { return None };
+    let old = author.filter(|_| form == form::SIGNED)?;
+    Some((old, map.hand_over()?.heir(state.network, &old)?))
 }
 
 /// Whether it came to a nick or an account that is listened to.

@@ -25,7 +25,7 @@ pub const REQUESTS_MAX: usize = 1_024;
 /// Pairs with people we wrote to or accepted. Each is listened for under the targets of nine days.
 pub const CONTACTS_MAX: usize = 4_096;
 /// Pairs with people whom we do not want to hear; and as many others.
-const DECLINED_MAX: usize = CONTACTS_MAX;
+pub(super) const DECLINED_MAX: usize = CONTACTS_MAX;
 /// All pairs.
 const PAIRS_MAX: usize = CONTACTS_MAX + REQUESTS_MAX + DECLINED_MAX;
 /// "Last heard" is written down no more often than this.
@@ -291,16 +291,20 @@ impl Known {
         }
     }
 
+    /// Whether one more can be declined without a pair, and nobody else be heard again for it.
+    pub(super) fn has_room_for_declined(&self) -> bool {
+        self.declined.len() < DECLINED_MAX
+    }
+
+    /// For how many more pairs of this kind there is room.
+    pub(super) fn room_for(&self, relation: Relation) -> usize {
+        most_of(relation).saturating_sub(self.pairs().filter(|pair| pair.relation == relation).count())
+    }
+
     /// Of too many one is forgotten, but of contacts, who are the user's choice: there is no room for one more.
     fn make_room_for_pair(&mut self, relation: Relation, changes: &mut Vec<Change>) -> Result<(), TooManyContacts> {
         let alike: Vec<&Pair> = self.pairs().filter(|pair| pair.relation == relation).collect();
-        let max = match relation {
-            Relation::Contact => CONTACTS_MAX,
-            Relation::Request => REQUESTS_MAX,
-            // A list of those not wanted has a bound as well.
-            Relation::Declined => DECLINED_MAX,
-        };
-        if alike.len() < max {
+        if alike.len() < most_of(relation) {
             return Ok(());
         }
         if relation == Relation::Contact {
@@ -378,6 +382,16 @@ enum Worth {
     Regular,
     /// He once proved an account.
     Shown,
+}
+
+/// Pairs of one kind.
+const fn most_of(relation: Relation) -> usize {
+    match relation {
+        Relation::Contact => CONTACTS_MAX,
+        Relation::Request => REQUESTS_MAX,
+        // A list of those not wanted has a bound as well.
+        Relation::Declined => DECLINED_MAX,
+    }
 }
 
 /// The best first.

@@ -1,6 +1,8 @@
 //! Whom a nick or an account means to the user. A name that was written to under seal, or whose request was accepted, is pinned:
 //! it means that key from then on, whatever others call themselves. Where that may not be what the user wants, nothing is sent.
 
+use std::collections::BTreeSet;
+
 use nightjar_core::name::Name;
 use nightjar_core::time::Wall;
 use nightjar_envelope::key::ChatKey;
@@ -141,9 +143,12 @@ impl State {
         self.known.claiming(account).into_iter().find(|speaker| rank(speaker.standing) <= 1)
     }
 
+    /// In the place of one who goes on as another stands that one.
     fn others_called(&self, nick: &str) -> Vec<&Speaker> {
-        let is_own = |speaker: &&Speaker| self.own_key(&speaker.key).is_some();
-        self.known.called(nick).into_iter().filter(|speaker| !is_own(speaker)).collect()
+        let mut seen = BTreeSet::new();
+        let called = self.known.called(nick).into_iter().map(|speaker| self.heirs.last(speaker.key));
+        let others = called.filter(|key| self.own_key(key).is_none() && seen.insert(*key));
+        others.filter_map(|key| self.known.speaker(&key)).collect()
     }
 
     fn one_called(&self, nick: &str) -> Result<Option<Person>, SendError> {
@@ -189,7 +194,7 @@ impl State {
     }
 
     /// A name means this key from now on.
-    fn pin(&mut self, name: &Name, key: ChatKey, now: Wall, changes: &mut Vec<Change>) {
+    pub(super) fn pin(&mut self, name: &Name, key: ChatKey, now: Wall, changes: &mut Vec<Change>) {
         let name = name.text();
         changes.extend(self.pins.put(name.clone(), key, now).map(Change::NoPin));
         changes.push(Change::Pin(Pin { name, key, used: now }));
@@ -240,7 +245,7 @@ mod tests {
     /// Raven and the account mean the second key; the first is ours.
     fn pinned() -> State {
         let mut state = State::new(Network::Main, People::default(), NOW);
-        let own = OwnKey { secret: secret(1), ended: false, default: true, nick: None };
+        let own = OwnKey { secret: secret(1), ended: false, heir: None, default: true, nick: None };
         state.set_own(vec![own], Vec::new(), false, NOW);
         for name in [raven(), ACCOUNT] {
             state.pin(&name, key(2), NOW, &mut Vec::new());
@@ -318,7 +323,7 @@ mod tests {
     #[test]
     fn a_name_that_means_a_key_of_our_own_is_refused() {
         let mut state = pinned();
-        let own = OwnKey { secret: secret(2), ended: true, default: false, nick: None };
+        let own = OwnKey { secret: secret(2), ended: true, heir: None, default: false, nick: None };
         state.set_own(vec![own], Vec::new(), false, NOW);
         for name in [raven(), ACCOUNT] {
             assert!(matches!(state.person(&name), Err(SendError::MeansOwn { .. })));

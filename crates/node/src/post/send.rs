@@ -1,6 +1,8 @@
 //! What a user wants to say becomes records: for whom, under which seal, signed by whom, cut into how many parts. Never decides
 //! silently to say in the open what was to be sealed: what was chosen comes back in words.
 
+use std::collections::BTreeSet;
+
 use nightjar_core::name::{Name, TypedName};
 use nightjar_core::record::{
     BODY_BYTES_MAX, LIFETIME_S_DEFAULT, LIFETIME_S_MAX, LIFETIME_S_MIN, MakeError, Record, Target,
@@ -10,7 +12,7 @@ use nightjar_envelope::compose::{TextSeal, Wrap, compose, compose_text};
 use nightjar_envelope::fragment::{self, CutFault};
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::ChatKey;
-use nightjar_envelope::map::{Content, ContentType, DraftFault, Kind, Map, MapDraft};
+use nightjar_envelope::map::{Content, ContentType, DraftFault, HandOver, Kind, Map, MapDraft};
 use nightjar_envelope::seal::SealFault;
 use nightjar_envelope::{CODING, Place};
 use zeroize::Zeroizing;
@@ -138,6 +140,8 @@ pub struct Letter {
     pub nick: Option<String>,
     /// In a proof: the delegation.
     pub delegation: Option<Vec<u8>>,
+    /// In a hand-over: which key goes on, and since when, which is the author's time each time it is told. Whoever says so has ended.
+    pub hand_over: Option<(HandOver, Wall)>,
 }
 
 impl Letter {
@@ -155,6 +159,7 @@ impl Letter {
             lifetime_s: None,
             nick: None,
             delegation: None,
+            hand_over: None,
         }
     }
 }
@@ -397,6 +402,12 @@ struct Choice {
 }
 
 impl Choice {
+    /// The same, of which the user should know this as well.
+    fn with_note(self, note: Option<String>) -> Self {
+        let notes: Vec<String> = note.into_iter().chain(self.note).collect();
+        Self { note: (!notes.is_empty()).then(|| notes.join("; ")), ..self }
+    }
+
     /// The channel that it is said in, and who hears it there.
     fn place(&self) -> Option<CardPlace> {
         match &self.how {
@@ -458,14 +469,23 @@ impl State {
             return self.prepare_raw(letter, choice, body, expiry, now, chance);
         }
         let author = choice.author;
-        let own = author.map(|key| self.speaking_key(&key).ok_or(SendError::NoSuchIdentity(key))).transpose()?;
-        let time_ms = match &own {
-            Some(own) => time_ms(&own.secret.public())?,
-            None => now.0,
+        let speaks = |key: &ChatKey| match letter.hand_over {
+            Some(_) => self.own_key(key),
+            None => self.speaking_key(key),
+        };
+        let own = author.map(|key| speaks(&key).ok_or(SendError::NoSuchIdentity(key))).transpose()?;
+        let time_ms = match (&own, letter.hand_over) {
+            // One map each time, so that it is one message to whoever heard it before.
+            (_, Some((_, since))) => since.0,
+            (Some(own), None) => time_ms(&own.secret.public())?,
+            (None, None) => now.0,
         };
         // To a stranger a key alone says nothing, nor does it in a channel before its card is told there.
         let introduces = own.filter(|own| match choice.place() {
-            Some(place) => !matches!(letter.kind, Kind::Card | Kind::Proof) && !has_told(&own.secret.public(), &place),
+            Some(place) => {
+                !matches!(letter.kind, Kind::Card | Kind::Proof | Kind::HandOver)
+                    && !has_told(&own.secret.public(), &place)
+            }
             None => matches!(choice.how, How::First { .. }),
         });
         let introduces = introduces.and_then(|own| own.nick.as_deref());
@@ -476,6 +496,7 @@ impl State {
             correlation: letter.correlation,
             nick: letter.nick.as_deref().or(introduces),
             delegation: letter.delegation.as_deref(),
+            hand_over: letter.hand_over.map(|(hand_over, _)| hand_over),
             ..MapDraft::new(letter.kind, time_ms)
         };
         let map = draft.build()?;
@@ -597,7 +618,7 @@ impl State {
                 let before = self.pins.get(&name.text()).filter(|before| *before != other).map(short);
                 let note =
                     before.map(|before| format!("{name} is {} here from now on, and was {before}", short(other)));
-                return Ok(Choice { note, ..self.choose_direct(letter, *other, None, now)? });
+                return Ok(self.choose_direct(letter, *other, None, now)?.with_note(note));
             }
             Addressee::Target(target) => {
                 return match &letter.seal {
@@ -685,21 +706,20 @@ impl State {
         if let Some(spoke) = self.speaks.get(&direct(other)).or_else(by_name) {
             return self.again(*spoke);
         }
-        match self.known.pairs_with(other) {
+        let met: BTreeSet<ChatKey> =
+            self.known.pairs_with(other).iter().map(|pair| self.in_place_of(pair.own)).collect();
+        match Vec::from_iter(met).as_slice() {
             [] => Ok(self.default_key()),
-            [one] => self.again(Some(one.own)),
+            [one] => self.again(Some(*one)),
             // Whichever of them answers, he may have written to another, and must not learn that both are one.
-            several => {
-                let keys: Vec<String> = several.iter().map(|pair| short(&pair.own)).collect();
-                Err(SendError::SeveralMet(keys.join(", ")))
-            }
+            several => Err(SendError::SeveralMet(several.iter().map(short).collect::<Vec<_>>().join(", "))),
         }
     }
 
-    /// The one who spoke before, or nobody. One who can't any more is not replaced without a word: the one may be a name that
-    /// the other is not to be known by.
+    /// The one who spoke before, or the one that it was handed over to, or nobody. One who can't any more is not replaced otherwise
+    /// without a word: the one may be a name that the other is not to be known by.
     fn again(&self, spoke: Option<ChatKey>) -> Result<Option<ChatKey>, SendError> {
-        match spoke {
+        match spoke.map(|key| self.in_place_of(key)) {
             Some(key) if self.speaking_key(&key).is_some() => Ok(Some(key)),
             Some(_) if self.locked => Err(SendError::Locked),
             Some(key) => Err(SendError::SpokeBefore(key)),
@@ -709,7 +729,7 @@ impl State {
 
     fn choose_person(&self, letter: &Letter, person: Person, name: &Name, now: Wall) -> Result<Choice, SendError> {
         let Person { key, note, .. } = person;
-        Ok(Choice { note, ..self.choose_direct(letter, key, Some(name), now)? })
+        Ok(self.choose_direct(letter, key, Some(name), now)?.with_note(note))
     }
 
     fn choose_direct(
@@ -741,7 +761,8 @@ impl State {
             };
             How::First { other, to: self.name_to_reach(&other, typed).ok_or(SendError::NoWay(other))? }
         };
-        Ok(Choice { how, conversation, author: Some(own), note: None })
+        let goes_on = self.heirs.of(&other).map(|heir| format!("{} goes on as {}", short(&other), short(&heir)));
+        Ok(Choice { how, conversation, author: Some(own), note: goes_on })
     }
 
     fn wrap(

@@ -14,6 +14,7 @@ use nightjar_envelope::seal::pair::PairKey;
 use zeroize::Zeroizing;
 
 use super::Known;
+use super::heirs::Heirs;
 use super::meaning::{Meant, days, meanings};
 use super::names::Names;
 use super::people;
@@ -37,6 +38,8 @@ pub(super) struct OwnKey {
     pub(super) secret: ChatSecret,
     /// Whether it only opens what was sent before, and speaks no more.
     pub(super) ended: bool,
+    /// The key that it was handed over to.
+    pub(super) heir: Option<ChatKey>,
     /// Whether it speaks when nobody says who.
     pub(super) default: bool,
     /// What it calls itself.
@@ -67,6 +70,8 @@ pub(super) struct State {
     pub(super) pins: Names<ChatKey>,
     /// Channels whose passphrase was given up.
     pub(super) parted: Names<()>,
+    /// Which keys of others go on as another.
+    pub(super) heirs: Heirs,
     pair_keys: BTreeMap<(ChatKey, ChatKey), PairKey>,
     meanings: BTreeMap<Target, Meant>,
     moved: Moved,
@@ -75,7 +80,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(network: Network, people: People, now: Wall) -> Self {
-        let People { joined, pairs, declined, speakers, proofs, ends, speaks, pins, parted } = people;
+        let People { joined, pairs, declined, speakers, proofs, ends, speaks, pins, parted, heirs } = people;
         let joined = joined.into_iter().take(JOINED_MAX).map(|Joined { name, typed, root, password }| {
             (name, JoinedName { typed, channel: root.map(ChannelKey::from_root), password })
         });
@@ -90,6 +95,7 @@ impl State {
             speaks: speaks.into_iter().take(SPEAKS_MAX).collect(),
             pins: Names::new(PINS_MAX, pins.into_iter().map(|Pin { name, key, used }| (name, key, used))),
             parted: Names::new(PARTED_MAX, parted.into_iter().map(|(name, when)| (name, (), when))),
+            heirs: Heirs::new(heirs),
             pair_keys: BTreeMap::new(),
             meanings: BTreeMap::new(),
             moved: Moved::default(),
@@ -225,7 +231,8 @@ impl State {
         let own = self.own_key(key).is_some();
         let relation = self.known.relation(key);
         let looks_like = speaker.nick.as_deref().filter(|_| !own).and_then(|nick| {
-            let alike = familiar.get(&skeleton(nick))?.iter().find(|(of, _)| of != key);
+            let alike =
+                familiar.get(&skeleton(nick))?.iter().find(|(of, _)| self.heirs.last(*of) != self.heirs.last(*key));
             alike.map(|(_, nick)| (*nick).to_owned())
         });
         Some(Known { speaker, own, relation, looks_like })
@@ -271,7 +278,7 @@ mod tests {
         let noon = Wall(20_000 * DAY_MS + DAY_MS / 2);
         let late = Wall(20_001 * DAY_MS - 1_800_000);
         let mut state = State::new(Network::Main, people, noon);
-        let key = OwnKey { secret: own.clone(), ended: false, default: true, nick: None };
+        let key = OwnKey { secret: own.clone(), ended: false, heir: None, default: true, nick: None };
         state.set_own(vec![key], Vec::new(), false, noon);
         let hers = PairKey::between(Network::Main, &secret(2), &own.public()).unwrap();
         let heard = |state: &State, day: u32| state.meant(hers.target_to(&own.public(), day)).is_some();
@@ -300,7 +307,12 @@ mod tests {
         let mut state = State::new(Network::Main, People::default(), now);
         let own = secret(1);
         let ours = own.public();
-        state.set_own(vec![OwnKey { secret: own, ended: false, default: true, nick: None }], Vec::new(), false, now);
+        state.set_own(
+            vec![OwnKey { secret: own, ended: false, heir: None, default: true, nick: None }],
+            Vec::new(),
+            false,
+            now,
+        );
         let stranger = |number: usize| {
             let mut seed = Zeroizing::new([9; 32]);
             seed.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of)| *byte = of);
@@ -339,7 +351,7 @@ mod tests {
     fn who_looks_like_a_contact_or_oneself_is_told() {
         let now = Wall(20_000 * DAY_MS);
         let mut state = State::new(Network::Main, People::default(), now);
-        let own = OwnKey { secret: secret(1), ended: false, default: true, nick: Some("sam".into()) };
+        let own = OwnKey { secret: secret(1), ended: false, heir: None, default: true, nick: Some("sam".into()) };
         state.set_own(vec![own], Vec::new(), false, now);
         let mut changes = Vec::new();
         for (number, nick) in [(2, "nightraven"), (3, "n1ght_raven"), (4, "sarn"), (5, "zoe")] {
@@ -370,7 +382,12 @@ mod tests {
         let mut state = State::new(Network::Main, People::default(), now);
         let own = secret(1);
         let ours = own.public();
-        state.set_own(vec![OwnKey { secret: own, ended: false, default: true, nick: None }], Vec::new(), false, now);
+        state.set_own(
+            vec![OwnKey { secret: own, ended: false, heir: None, default: true, nick: None }],
+            Vec::new(),
+            false,
+            now,
+        );
         let mut changes = Vec::new();
         let mut meets = |state: &mut State, relation, number: u32| {
             let mut seed = Zeroizing::new([9; 32]);

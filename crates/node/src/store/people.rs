@@ -124,6 +124,8 @@ pub struct People {
     pub pins: Vec<Pin>,
     /// Channels that were joined with a passphrase and left, and when; those left last first.
     pub parted: Vec<(String, Wall)>,
+    /// Keys that go on as another, and which.
+    pub heirs: Vec<(ChatKey, ChatKey)>,
 }
 
 /// Something that changes in it. Written with the messages of the same batch, or not at all.
@@ -163,6 +165,10 @@ pub enum Change {
     Parted(String, Wall),
     /// That it was left is forgotten.
     NoParted(String),
+    /// A key goes on as another.
+    Heir(ChatKey, ChatKey),
+    /// Which key another goes on as is forgotten.
+    NoHeir(ChatKey),
     /// What came from this key since, and could not be checked then, was checked now.
     Checked {
         /// The author.
@@ -252,6 +258,11 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
         Change::Parted(name, when) => transaction
             .execute("INSERT OR REPLACE INTO parted (name, parted_ms) VALUES (?1, ?2)", params![name, signed(when.0)]),
         Change::NoParted(name) => transaction.execute("DELETE FROM parted WHERE name = ?1", [name]),
+        Change::Heir(old, heir) => transaction.execute(
+            "INSERT OR REPLACE INTO heir (old, heir) VALUES (?1, ?2)",
+            params![old.as_bytes(), heir.as_bytes()],
+        ),
+        Change::NoHeir(old) => transaction.execute("DELETE FROM heir WHERE old = ?1", params![old.as_bytes()]),
         Change::Checked { author, since, standing } => transaction.execute(
             "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state IN (?4, ?5)",
             params![
@@ -338,6 +349,7 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
         parted: rows(&look, "SELECT name, parted_ms FROM parted ORDER BY parted_ms DESC", |row| {
             Ok((row.get(0)?, wall(row, 1)?))
         })?,
+        heirs: rows(&look, "SELECT old, heir FROM heir", |row| Ok((key(row, 0)?, key(row, 1)?)))?,
     })
 }
 

@@ -201,6 +201,11 @@ pub(crate) const GET: Method<Handle> = Method {
             "text",
             "Of an envelope: `text`, `action`, `reaction`, `edit`, `data`, `request`, `response`, `notice`, `handover`, `ack`, `offer`, or `kind ` and a number that means nothing to this program.",
         ),
+        field_if(
+            "messages[].heir",
+            "hex",
+            "Of a `handover`: the chat key that the author goes on as. Both have signed that.",
+        ),
         field_if("messages[].author", "hex", "The chat key that wrote it. Not when nobody signed."),
         field_if("messages[].nick", "text", "What the author calls himself."),
         field_if(
@@ -348,6 +353,8 @@ struct ShownSaid {
     reply_to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heir: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
     payload: String,
@@ -731,11 +738,14 @@ fn shown_map(form: u8, bytes: &[u8]) -> ShownSaid {
             return ShownSaid { payload: hex(bytes), unreadable: Some(fault.to_string()), ..ShownSaid::default() };
         }
     };
+    // One that does not hold was not taken in.
+    let heir = map.hand_over().filter(|_| map.kind() == MessageKind::HandOver && form == form::SIGNED);
     let base = ShownSaid {
         kind: Some(word_of_kind(map.kind())),
         time: Some(map.time_ms()),
         reply_to: map.reply_to().map(|id| hex(&id)),
         correlation: map.correlation().map(|id| hex(&id)),
+        heir: heir.map(|to| hex(&to.new_key)),
         content_type: map.content_type().map(word_of_content_type),
         sealed: Some(word_of_form(form)),
         ..ShownSaid::default()
