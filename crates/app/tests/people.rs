@@ -260,6 +260,44 @@ fn a_name_means_whom_it_was_sealed_to_until_another_is_named_by_his_digits() {
 }
 
 #[test]
+fn a_key_that_is_handed_over_goes_on_as_the_other_for_whoever_hears_it() {
+    let mut stage = Stage::new();
+    let daemon = stage.wallet();
+    let alice = stage.node(&[], &["--daemon", &daemon.address().to_string()]);
+    let bob = stage.node(&[&alice], &[]);
+    bob.http_call("listen", &json!({ "name": "raven" }));
+    alice.does(&["identity", "new", "raven"]);
+    alice.does(&["identity", "prove", "1234-44"]);
+    bob.does(&["identity", "new", "bob"]);
+    let old = knows(&bob, "raven");
+    bob.does(&["send", "@raven", "hello"]);
+    let (listen, lines) = listens(&bob, &["raven"]);
+    let heir = alice.http_call("identitynew", &json!({ "nick": "crow" }))["key"].as_str().unwrap().to_owned();
+    let (old, heir) = (&old[..12], &heir[..12]);
+
+    let hasty = alice.command(&["identity", "handover", "raven", "crow"]).output().unwrap();
+    assert_eq!(hasty.status.code(), Some(2), "{hasty:?}");
+    assert!(complaint(&hasty).contains("--yes"), "{hasty:?}");
+    let refused = alice.command(&["identity", "handover", "raven", "raven", "--yes"]).output().unwrap();
+    assert!(complaint(&refused).contains("cannot replace itself"), "{refused:?}");
+    let done = alice.command(&["identity", "handover", "raven", "crow", "--yes"]).output().unwrap();
+    let line = String::from_utf8(done.stdout).unwrap();
+    assert!(line.starts_with(&format!("{old} goes on as ~{heir}; others are told")), "{line}");
+    let note = String::from_utf8(done.stderr).unwrap();
+    assert!(note.contains(&format!("`identity prove 1234-44 --identity {heir}`")), "{note}");
+    let list = alice.does(&["identity", "list"]);
+    assert!(list.contains(&format!("goes on as ~{heir}")) && list.contains("default"), "{list}");
+
+    assert_eq!(said(&lines.next()), format!("raven~{old} [hand-over]: goes on as ~{heir}"));
+    let messages = bob.messages();
+    let told = messages.iter().find(|message| message["kind"] == "handover").unwrap();
+    assert!(told["heir"].as_str().unwrap().starts_with(heir), "{told}");
+    assert!(bob.does(&["send", "@raven", "and now?"]).contains(&format!("sealed for the chat key {heir}")));
+    signal(&listen, "INT");
+    common::output(listen);
+}
+
+#[test]
 fn an_account_that_was_sealed_to_and_sold_is_written_to_no_more_without_a_word() {
     let mut stage = Stage::new();
     let (hers, his) = (stage.wallet(), stage.wallet());

@@ -142,6 +142,20 @@ enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// End a chat key for good in favour of another one of the node, and tell others so
+    Handover {
+        /// The one that ends
+        #[arg(value_name = "WHICH")]
+        which: String,
+        /// The one that goes on: a nick, or the first digits of its key
+        #[arg(value_name = "TO")]
+        to: String,
+        /// Yes, for good
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Set, change or take away the passphrase of the chat keys
     Passphrase {
         /// Take it away
@@ -172,6 +186,7 @@ struct Identity {
     default: bool,
     made: u64,
     revoked: Option<u64>,
+    heir: Option<String>,
     accounts: Vec<Account>,
 }
 
@@ -246,6 +261,10 @@ pub(super) async fn run(client: Client, args: Args) -> Result<(), Failure> {
             }
             Ok(())
         }
+        Command::Handover { yes: false, .. } => {
+            Err(Failure::usage("a chat key that was handed over never speaks again: say --yes if that is meant"))
+        }
+        Command::Handover { which, to, yes: true, json } => hand_over(&client, which, &to, json.json).await,
         Command::Passphrase { remove, change } => passphrase(&client, remove, change).await,
         Command::Unlock => {
             let params = json!({ "passphrase": secret::ask("passphrase of the identities")? });
@@ -297,6 +316,27 @@ async fn one(
     Ok(output::print(&format!("{} ({}) {done}\n", output::visible(&identity.key), output::visible(nick)))?)
 }
 
+async fn hand_over(client: &Client, which: String, to: &str, json: bool) -> Result<(), Failure> {
+    let mut params = which_params(which);
+    params.insert("to".to_owned(), json!(to));
+    let result = client.call("identityhandover", Value::Object(params)).await?;
+    let identity: Identity = super::understood("identityhandover", result.clone())?;
+    let line = format!(
+        "{} {}; others are told under its names and where it spoke today, now and daily for 90 days",
+        output::short(&identity.key),
+        state(&identity)
+    );
+    output::print(&if json { output::json(&result) } else { format!("{}\n", output::visible(&line)) })?;
+    let heir = identity.heir.as_deref().map_or("", output::short);
+    for Account { account, .. } in &identity.accounts {
+        let note = format!(
+            "nightjar: {account} does not go over: `identity prove {account} --identity {heir}` shows that it is yours still"
+        );
+        output::note(&output::visible(&note));
+    }
+    Ok(())
+}
+
 async fn prove(client: &Client, params: Map<String, Value>, json: bool) -> Result<(), Failure> {
     let result = client.call("prove", Value::Object(params)).await?;
     if json {
@@ -332,7 +372,7 @@ async fn list(client: &Client, json: bool) -> Result<(), Failure> {
         let cells = [
             identity.key.get(..16).unwrap_or(&identity.key).to_owned(),
             identity.nick.clone().unwrap_or_else(|| "-".to_owned()),
-            state(identity).to_owned(),
+            state(identity),
             if accounts.is_empty() { "-".to_owned() } else { accounts.join(" ") },
         ];
         table.row(cells.map(|cell| output::visible(&cell)));
@@ -344,11 +384,12 @@ async fn list(client: &Client, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-const fn state(identity: &Identity) -> &'static str {
-    match (identity.revoked.is_some(), identity.default) {
-        (true, _) => "revoked",
-        (false, true) => "default",
-        (false, false) => "",
+fn state(identity: &Identity) -> String {
+    match (identity.revoked, &identity.heir, identity.default) {
+        (Some(_), ..) => "revoked".to_owned(),
+        (None, Some(heir), _) => format!("goes on as ~{}", output::short(heir)),
+        (None, None, true) => "default".to_owned(),
+        (None, None, false) => String::new(),
     }
 }
 
@@ -387,7 +428,7 @@ async fn show(client: &Client, which: &str, json: bool) -> Result<(), Failure> {
         ("made", output::date(identity.made)),
     ];
     if !state(identity).is_empty() {
-        facts.push(("state", state(identity).to_owned()));
+        facts.push(("state", state(identity)));
     }
     for account in &identity.accounts {
         let until = output::date(account.until.saturating_mul(1000));

@@ -35,6 +35,7 @@ pub static METHODS: &[Method<Handle>] = &[
     identity::DEFAULT,
     identity::NICK,
     identity::REVOKE,
+    identity::HAND_OVER,
     identity::EXPORT,
     identity::IMPORT,
     identity::UNLOCK,

@@ -20,9 +20,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nightjar_core::chain::Network;
 use nightjar_core::record::LIFETIME_S_MAX;
 use nightjar_core::time::Wall;
 use nightjar_envelope::key::{ChatKey, ChatSecret};
+use nightjar_envelope::map::HandOver;
 use zeroize::Zeroizing;
 
 use crate::private_file;
@@ -216,8 +218,8 @@ impl Identities {
         })
     }
 
-    /// Ends it in favour of another one of ours, which becomes the default if this was. The message that says so to
-    /// others is made with both secrets (`nightjar_envelope::hand_over`).
+    /// Ends it in favour of another one of ours, which becomes the default if this was. When it ended is its author's time of the
+    /// message that says so to others ([`Identities::hand_over_of`]): behind all that it said before.
     pub fn hand_over(&self, which: &str, to: &str, now: Wall) -> Result<Identity, ChangeError> {
         self.change(|contents| {
             let (from, to) = (which::find(&contents.identities, which)?, which::find(&contents.identities, to)?);
@@ -229,7 +231,8 @@ impl Identities {
             if let Some(ended) = [&*leaving, &heir].into_iter().find(|identity| identity.ended()) {
                 return Err(ChangeError::Ended(ended.key));
             }
-            leaving.replaced = Some((now, heir.key));
+            let said = self.times().get(&leaving.key).copied().unwrap_or(leaving.used_up_to_ms);
+            leaving.replaced = Some((now.max(Wall(said.saturating_add(1))), heir.key));
             if std::mem::take(&mut leaving.default) {
                 set_default(contents, to)?;
             }
@@ -274,6 +277,15 @@ impl Identities {
     /// The secret of one that may have ended: to publish again that it did, and for nothing else.
     pub fn secret_even_if_ended(&self, which: &str) -> Result<ChatSecret, SecretError> {
         Ok(self.secret_of(which)?.1)
+    }
+
+    /// What one that was handed over tells others, agreed to by the one that speaks in its place: `None` while the secrets are locked,
+    /// and where that one is not ours.
+    pub fn hand_over_of(&self, identity: &Identity, network: Network) -> Option<HandOver> {
+        let (_, heir) = identity.replaced?;
+        let Secrets::Open { secrets, .. } = &self.contents().secrets else { return None };
+        let heir = secrets.iter().find(|secret| secret.public() == heir)?;
+        Some(HandOver::agreed(network, &identity.key, heir))
     }
 
     /// All secrets, to open what was sealed for one of them: also of those that ended, for what was sent before.

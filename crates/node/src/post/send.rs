@@ -469,9 +469,9 @@ impl State {
             return self.prepare_raw(letter, choice, body, expiry, now, chance);
         }
         let author = choice.author;
-        let speaks = |key: &ChatKey| match letter.hand_over {
-            Some(_) => self.own_key(key),
-            None => self.speaking_key(key),
+        let speaks = |key: &ChatKey| match letter.kind {
+            Kind::HandOver => self.own_key(key),
+            _ => self.speaking_key(key),
         };
         let own = author.map(|key| speaks(&key).ok_or(SendError::NoSuchIdentity(key))).transpose()?;
         let time_ms = match (&own, letter.hand_over) {

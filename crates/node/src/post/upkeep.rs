@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use nightjar_core::name::{Name, TypedName};
 use nightjar_core::time::Wall;
-use nightjar_envelope::delegation::Delegation;
+use nightjar_envelope::delegation::{Delegation, LIFE_S_MAX};
 use nightjar_envelope::key::ChatKey;
-use nightjar_envelope::map::Kind;
+use nightjar_envelope::map::{HandOver, Kind};
 
 use super::out::Work;
 use super::send::{Addressee, Letter, SealWish, SendError, SpeakAs};
 use super::{Post, WINDOW_S};
 use crate::handle::{Handle, PublishError, Status};
-use crate::identity::Identity;
+use crate::identity::{Identity, Proof};
 
 /// In one place a key tells what it is called no more often than this, whatever happens; so long it waits after it could not.
 const CARDS_EVERY_MS: u64 = 10 * 60_000;
 /// And so often in each place where it speaks.
 const CARD_AGAIN_MS: u64 = 24 * 3_600_000;
+/// For so long it is told that a key goes on as another: as long as the longest proof lasts.
+const HAND_OVER_MS: u64 = LIFE_S_MAX as u64 * 1_000;
 /// Channels in which a key spoke lately, and so tells what it is called.
 const PLACES_MAX: usize = 64;
 /// How often it is looked whether something is due.
@@ -59,8 +61,8 @@ struct Tried {
     when: Wall,
     /// All that was told there, once it went out.
     said: Option<String>,
-    /// The ends of proofs among it.
-    ends: BTreeSet<Vec<u8>>,
+    /// What of it did not wait.
+    urgent: BTreeSet<Vec<u8>>,
 }
 
 /// What is due in a place.
@@ -68,8 +70,8 @@ struct Tried {
 enum Due {
     /// All that the key says of itself.
     All,
-    /// That these proofs have ended.
-    Ends(BTreeSet<Vec<u8>>),
+    /// What does not wait: that these proofs have ended, that the key goes on as another.
+    Urgent(BTreeSet<Vec<u8>>),
 }
 
 impl CardPlace {
@@ -103,28 +105,28 @@ impl Cards {
     }
 
     /// Where a key is to tell what it says of itself now, in the places that have its names, and where it spoke lately: all of it
-    /// if that went out there neither within a day nor with these words, the ends of proofs at once. What is due counts as told
+    /// if that went out there neither within a day nor with these words, at once what does not wait. What is due counts as told
     /// when [`Cards::told`] says so.
     fn due(&mut self, key: ChatKey, says: &Told, now: Wall) -> Vec<(CardPlace, Due)> {
         let told = self.told.entry(key).or_default();
         told.spoke.retain(|_, when| now.0 < when.0.saturating_add(CARD_AGAIN_MS));
         told.tried.retain(|_, tried| tried.is_of_today(now));
-        let (words, ends) = (says.words(), says.ends());
+        let (words, urgent) = (says.words(), says.urgent());
         let mut due = Vec::new();
         let names = says.names.iter().map(|name| CardPlace::open(name));
         for place in names.chain(told.spoke.keys().cloned()) {
             let what = match told.tried.get(&place) {
                 Some(tried) if tried.said.as_ref() == Some(&words) => continue,
                 Some(tried) if now.0 < tried.when.0.saturating_add(CARDS_EVERY_MS) => {
-                    let new: BTreeSet<Vec<u8>> = ends.difference(&tried.ends).cloned().collect();
+                    let new: BTreeSet<Vec<u8>> = urgent.difference(&tried.urgent).cloned().collect();
                     if new.is_empty() {
                         continue;
                     }
-                    Due::Ends(new)
+                    Due::Urgent(new)
                 }
                 _ => Due::All,
             };
-            told.tried.insert(place.clone(), Tried { when: now, said: None, ends: ends.clone() });
+            told.tried.insert(place.clone(), Tried { when: now, said: None, urgent: urgent.clone() });
             due.push((place, what));
         }
         due
@@ -169,35 +171,43 @@ struct Told {
     names: Vec<String>,
     /// What it shows for accounts, and that it shows it no more.
     delegations: Vec<Vec<u8>>,
+    /// As which key it goes on, and since when.
+    hand_over: Option<(HandOver, Wall)>,
 }
 
 impl Told {
-    /// Of one that ended only the ends of its proofs are told, until the proofs would have ended by themselves.
-    fn of(identity: &Identity, now: Wall) -> Self {
+    /// Of one that ended only this is told: the ends of its proofs, until the proofs would have ended by themselves, and for as long
+    /// as which key it goes on.
+    fn of(identity: &Identity, hand_over: Option<HandOver>, now: Wall) -> Self {
         let ended = identity.ended();
+        let since = identity.replaced.map(|(since, _)| since);
+        let hand_over = hand_over.zip(since).filter(|(_, since)| now.0 < since.0.saturating_add(HAND_OVER_MS));
         let lasting = identity.proofs.iter().filter(|proof| proof.until > now.unix_s());
-        let delegations = lasting.filter(|proof| !ended || proof.is_end());
-        let (accounts, delegations): (Vec<String>, Vec<Vec<u8>>) =
-            delegations.map(|proof| (Name::Account(proof.account).text(), proof.bytes.clone())).unzip();
+        let is_told = |proof: &&Proof| !ended || proof.is_end();
+        let delegations = lasting.clone().filter(is_told).map(|proof| proof.bytes.clone()).collect();
+        // Others look for the key at its accounts until the proofs are over.
+        let accounts = lasting.filter(|proof| is_told(proof) || hand_over.is_some());
+        let accounts = accounts.map(|proof| Name::Account(proof.account).text());
         let nick = identity.nick.clone();
         let names = nick.iter().cloned().chain(accounts).collect();
-        Self { key: identity.key, ended, nick: nick.filter(|_| !ended), names, delegations }
+        Self { key: identity.key, ended, nick: nick.filter(|_| !ended), names, delegations, hand_over }
     }
 
     fn is_empty(&self) -> bool {
-        self.nick.is_none() && self.delegations.is_empty()
+        self.nick.is_none() && self.delegations.is_empty() && self.hand_over.is_none()
     }
 
-    /// Those of its delegations that end others.
-    fn ends(&self) -> BTreeSet<Vec<u8>> {
+    /// Those of its delegations that end others, and the key that goes on: others take for somebody what it no longer is.
+    fn urgent(&self) -> BTreeSet<Vec<u8>> {
         let ends = self.delegations.iter().filter(|bytes| Delegation::parse(bytes).is_ok_and(|claim| claim.is_end()));
-        ends.cloned().collect()
+        ends.cloned().chain(self.hand_over.map(|(to, _)| to.new_key.to_vec())).collect()
     }
 
     /// Changes when there is something new to tell.
     fn words(&self) -> String {
         let claims = self.delegations.iter().filter_map(|bytes| Delegation::parse(bytes).ok());
-        claims.fold(self.nick.clone().unwrap_or_default(), |words, claim| format!("{words} {:?}", claim.precedence()))
+        let own = format!("{:?} {:?}", self.nick, self.hand_over.map(|(to, _)| to.new_key));
+        claims.fold(own, |words, claim| format!("{words} {:?}", claim.precedence()))
     }
 
     fn letters(&self, to: &TypedName, sealed: bool, what: &Due) -> Vec<Letter> {
@@ -210,18 +220,21 @@ impl Told {
             seal: seal.clone(),
             ..Letter::text(Addressee::Name(to.clone()), "")
         };
-        let is_due = |bytes: &&Vec<u8>| match what {
+        let is_due = |bytes: &[u8]| match what {
             Due::All => true,
-            Due::Ends(ends) => ends.contains(*bytes),
+            Due::Urgent(urgent) => urgent.contains(bytes),
         };
         let nick = self.nick.as_ref().filter(|_| *what == Due::All);
         let card = nick.map(|nick| Letter { nick: Some(nick.clone()), ..letter(Kind::Card, true) });
         let proofs = self
             .delegations
             .iter()
-            .filter(is_due)
+            .filter(|bytes| is_due(bytes))
             .map(|bytes| Letter { delegation: Some(bytes.clone()), ..letter(Kind::Proof, !self.ended) });
-        card.into_iter().chain(proofs).collect()
+        // It counts in clear alone, where whoever hears it can show it to others.
+        let hand_over = self.hand_over.filter(|(to, _)| !sealed && is_due(&to.new_key));
+        let hand_over = hand_over.map(|it| Letter { hand_over: Some(it), ..letter(Kind::HandOver, true) });
+        card.into_iter().chain(hand_over).chain(proofs).collect()
     }
 }
 
@@ -243,7 +256,8 @@ impl Post {
         let now = self.shared.clock.wall();
         let mut tellings = Vec::new();
         for identity in self.identities.list() {
-            let told = Told::of(&identity, now);
+            let hand_over = self.identities.hand_over_of(&identity, self.shared.network);
+            let told = Told::of(&identity, hand_over, now);
             // What others cannot open says nothing either.
             if told.is_empty() || (!identity.ended() && self.identities.locked()) {
                 continue;
@@ -300,11 +314,14 @@ pub(crate) async fn run(handle: Handle) {
         for Telling { key, place, letters, words } in post.due() {
             let mut went_out = true;
             for letter in letters {
-                if let Err(error) = tell(&handle, letter).await {
-                    went_out = false;
-                    // Not where: whose nick that is, is nobody's business in a log.
-                    tracing::warn!(%error, "what a chat key says of itself was not told; it is tried again in ten minutes");
-                    tracing::debug!(?place, "it was to be told here");
+                match tell(&handle, letter).await {
+                    Ok(peers) => went_out &= peers > 0,
+                    Err(error) => {
+                        went_out = false;
+                        // Not where: whose nick that is, is nobody's business in a log.
+                        tracing::warn!(%error, "what a chat key says of itself was not told; it is tried again in ten minutes");
+                        tracing::debug!(?place, "it was to be told here");
+                    }
                 }
             }
             if let Some(words) = words.filter(|_| went_out) {
@@ -314,11 +331,12 @@ pub(crate) async fn run(handle: Handle) {
     }
 }
 
-async fn tell(handle: &Handle, letter: Letter) -> Result<(), SendError> {
+/// To how many peers it went.
+async fn tell(handle: &Handle, letter: Letter) -> Result<usize, SendError> {
     let post = handle.post().clone();
     let prepared = tokio::task::spawn_blocking(move || post.prepare(&letter, None)).await;
     let prepared = prepared.map_err(|_| SendError::Publish(PublishError::Stopping))??;
-    handle.send_prepared(prepared, Work::WhenCrowded, false).await.map(drop)
+    handle.send_prepared(prepared, Work::WhenCrowded, false).await.map(|sent| sent.peers)
 }
 
 #[cfg(test)]
@@ -354,6 +372,7 @@ mod tests {
             nick: Some(nick.to_owned()),
             names: vec!["raven".to_owned()],
             delegations: delegations.iter().map(|checked| checked.bytes.clone()).collect(),
+            hand_over: None,
         }
     }
 
@@ -428,7 +447,7 @@ mod tests {
             let due = cards.due(key(), &says("raven", delegations), at(minutes));
             due.into_iter().map(|(_, what)| what).collect::<Vec<_>>()
         };
-        let alone = |end: &Checked| Due::Ends(BTreeSet::from([end.bytes.clone()]));
+        let alone = |end: &Checked| Due::Urgent(BTreeSet::from([end.bytes.clone()]));
         assert_eq!(due(&mut cards, &[one], 1), [alone(one)]);
         assert!(due(&mut cards, &[one], 2).is_empty());
         assert_eq!(due(&mut cards, &[one, other], 3), [alone(other)]);
@@ -438,6 +457,53 @@ mod tests {
         let [end] = &letters(&alone(one))[..] else { panic!("the end alone") };
         assert_eq!((end.kind, &end.delegation), (Kind::Proof, &Some(one.bytes.clone())));
         assert_eq!(letters(&Due::All).len(), 3);
+    }
+
+    #[test]
+    fn a_hand_over_is_told_at_once_and_daily_for_ninety_days_in_clear_alone() {
+        let heir = ChatSecret::from_seed(&Zeroizing::new([2; 32]));
+        let proof = |bytes: &Checked| Proof {
+            account: bytes.claim.account,
+            until: bytes.claim.until,
+            bytes: bytes.bytes.clone(),
+        };
+        let identity = Identity {
+            key: key(),
+            nick: Some("raven".to_owned()),
+            made: at(0),
+            default: false,
+            revoked: None,
+            replaced: Some((at(1), heir.public())),
+            used_up_to_ms: 0,
+            proofs: vec![proof(&delegation(1, 1_700_000_000, Scope::SPEAK))],
+        };
+        let agreed = HandOver::agreed(Network::Main, &key(), &heir);
+        let says = |now| Told::of(&identity, Some(agreed), now);
+        let places = ["raven".to_owned(), Name::Account(1).text()];
+        let mut cards = Cards::default();
+        cards.spoke(key(), CardPlace::sealed("#a"), at(0));
+        // Its card went out a moment before.
+        let before = Told::of(&Identity { replaced: None, ..identity.clone() }, None, at(0));
+        tells(&mut cards, &before, at(0));
+        let due = cards.due(key(), &says(at(1)), at(1));
+        assert_eq!(
+            due.iter().map(|(place, _)| place.name.as_str()).collect::<Vec<_>>(),
+            [&places[0], &places[1], "#a"]
+        );
+        let letters = |what: &Due, sealed| says(at(1)).letters(&"raven".parse().unwrap(), sealed, what);
+        for what in [&due[0].1, &Due::All] {
+            let [letter] = &letters(what, false)[..] else { panic!("that alone") };
+            assert_eq!((letter.kind, letter.hand_over), (Kind::HandOver, Some((agreed, at(1)))));
+            assert_eq!(letter.speaker, SpeakAs::Once(Some(key())));
+            assert!(letters(what, true).is_empty(), "under a seal it does not count");
+        }
+        assert!(cards.due(key(), &says(at(2)), at(2)).is_empty());
+        assert_eq!(tells(&mut cards, &says(at(11)), at(11)).len(), 3);
+        assert!(tells(&mut cards, &says(at(24 * 60)), at(24 * 60)).is_empty());
+        let last = at(1 + u64::from(LIFE_S_MAX) / 60 - 1);
+        assert_eq!(tells(&mut cards, &says(last), last).first(), Some(&places[0]));
+        assert!(says(at(1 + u64::from(LIFE_S_MAX) / 60)).is_empty());
+        assert!(Told::of(&identity, None, at(1)).is_empty(), "the keys are locked, or the heir is elsewhere");
     }
 
     #[test]

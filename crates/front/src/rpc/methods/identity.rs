@@ -35,11 +35,13 @@ const SHOWN: &[Field] = &[
     field("default", "boolean", "Whether it speaks when nobody says which."),
     field("made", "integer", "When it was made, Unix milliseconds."),
     field("revoked", "integer or null", "When it was revoked, Unix milliseconds."),
+    field("replaced", "integer or null", "When it was handed over, Unix milliseconds."),
+    field("heir", "hex or null", "The key that it was handed over to."),
     field("accounts", "array", "The accounts it has proofs for."),
     field("accounts[].account", "text", "The account."),
     field("accounts[].until", "integer", "Until when the proof counts, Unix seconds."),
 ];
-const EXAMPLE: &str = r#"{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":true,"made":1767225000123,"revoked":null,"accounts":[]}"#;
+const EXAMPLE: &str = r#"{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":true,"made":1767225000123,"revoked":null,"replaced":null,"heir":null,"accounts":[]}"#;
 
 pub(crate) const NEW: Method<Handle> = Method {
     name: "identitynew",
@@ -76,12 +78,14 @@ pub(crate) const LIST: Method<Handle> = Method {
         field("identities[].default", "boolean", "Whether it speaks when nobody says which."),
         field("identities[].made", "integer", "When it was made, Unix milliseconds."),
         field("identities[].revoked", "integer or null", "When it was revoked, Unix milliseconds."),
+        field("identities[].replaced", "integer or null", "When it was handed over, Unix milliseconds."),
+        field("identities[].heir", "hex or null", "The key that it was handed over to."),
         field("identities[].accounts", "array", "The accounts it has proofs for."),
         field("identities[].accounts[].account", "text", "The account."),
         field("identities[].accounts[].until", "integer", "Until when the proof counts, Unix seconds."),
     ],
     example: "{}",
-    example_result: r#"{"locked":false,"passphrase":false,"identities":[{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":true,"made":1767225000123,"revoked":null,"accounts":[]}]}"#,
+    example_result: r#"{"locked":false,"passphrase":false,"identities":[{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":true,"made":1767225000123,"revoked":null,"replaced":null,"heir":null,"accounts":[]}]}"#,
     run: |call, _| Box::pin(list(call)),
 };
 
@@ -121,8 +125,33 @@ pub(crate) const REVOKE: Method<Handle> = Method {
     params: &[WHICH],
     result: SHOWN,
     example: r#"{"which":"8a88e3dd"}"#,
-    example_result: r#"{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":false,"made":1767225000123,"revoked":1767311400123,"accounts":[]}"#,
+    example_result: r#"{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":false,"made":1767225000123,"revoked":1767311400123,"replaced":null,"heir":null,"accounts":[]}"#,
     run: |call, arguments| Box::pin(of_one(call, arguments, Identities::revoke)),
+};
+
+pub(crate) const HAND_OVER: Method<Handle> = Method {
+    name: "identityhandover",
+    summary: "Ends a chat key in favour of another one of this node, and tells that. It cannot be taken back.",
+    notes: "It is told in clear, signed by both: at the names of the old key, and in the open channels where it spoke within a day; at once, and \
+            daily for 90 days. Who knows the old key as a contact, or by a nick, goes on with the new one when he hears it. The new key speaks \
+            where the old one spoke, and by default if that did. Accounts do not go over: `prove` them for the new key. While the keys are locked \
+            nothing is told; it is made up for later.",
+    params: &[
+        WHICH,
+        Param {
+            name: "to",
+            kind: Kind::Text,
+            need: Need::Required,
+            doc: "The key that goes on: a nick, or the first digits (four or more) of a key.",
+        },
+    ],
+    result: SHOWN,
+    example: r#"{"which":"8a88e3dd","to":"5dd3fa10"}"#,
+    example_result: r#"{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","default":false,"made":1767225000123,"revoked":null,"replaced":1767311400123,"heir":"5dd3fa10ad2a0e0bb3c9a1a4d17a8f9f7f9c1a9de1f0c1a0cbb2f0f0c8f3a1d2","accounts":[]}"#,
+    run: |call, mut arguments| {
+        let to = arguments.text("to").unwrap_or_default();
+        Box::pin(of_one(call, arguments, move |all, which, now| all.hand_over(which, &to, now)))
+    },
 };
 
 pub(crate) const EXPORT: Method<Handle> = Method {
@@ -262,6 +291,8 @@ pub(super) struct Shown {
     default: bool,
     made: u64,
     revoked: Option<u64>,
+    replaced: Option<u64>,
+    heir: Option<String>,
     accounts: Vec<ShownAccount>,
 }
 
@@ -300,6 +331,8 @@ pub(super) fn shown(identity: &Identity) -> Shown {
         default: identity.default,
         made: identity.made.0,
         revoked: identity.revoked.map(|when| when.0),
+        replaced: identity.replaced.map(|(when, _)| when.0),
+        heir: identity.replaced.map(|(_, heir)| heir.to_string()),
         accounts: identity.proofs.iter().filter(|proof| !proof.is_end()).map(account).collect(),
     }
 }
