@@ -293,6 +293,9 @@ fn a_key_that_is_handed_over_goes_on_as_the_other_for_whoever_hears_it() {
     let told = messages.iter().find(|message| message["kind"] == "handover").unwrap();
     assert!(told["heir"].as_str().unwrap().starts_with(heir), "{told}");
     assert!(bob.does(&["send", "@raven", "and now?"]).contains(&format!("sealed for the chat key {heir}")));
+    assert!(lines.next().ends_with("(you) [sealed]: and now?"), "what goes on is shown as before");
+    let who = bob.does(&["whois", "@raven"]);
+    assert!(who.contains(&format!("goes on as  ~{heir}")) && who.matches("key  ").count() == 2, "{who}");
     signal(&listen, "INT");
     common::output(listen);
 }

@@ -1,7 +1,7 @@
 //! `nightjar listen NAME...`: what is sent to the names, line by line as it comes. It listens by leases that it renews, so
 //! that it takes nothing away from others who listen to the same names, and leaves nothing behind.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ const RENEW_S: u64 = 40;
 const POLL_S: u64 = 20;
 /// What one question brings at the most, so that a long history begins to be shown at once.
 const PAGE_MESSAGES: u64 = 200;
+/// Conversations up to which people are heard as the keys that they go on as: what others say does not make the list grow for ever.
+const CONVERSATIONS_MAX: usize = 1_024;
 /// Leases that are not given back in this time end by themselves.
 const RELEASE_MS_MAX: u64 = 2_000;
 
@@ -159,7 +161,7 @@ struct Ear {
     leases: Vec<Lease>,
     targets: BTreeSet<String>,
     /// Names in the form that is hashed, and `@` with the keys of people who go by them.
-    conversations: BTreeSet<String>,
+    conversations: RefCell<BTreeSet<String>>,
     /// Our keys that go by one of the names: what is written to them under seal is meant as well.
     own: BTreeSet<String>,
     json: bool,
@@ -179,7 +181,7 @@ pub(super) async fn run(client: Client, args: Args, names: Vec<TypedName>) -> Re
         client,
         leases: Vec::new(),
         targets: BTreeSet::new(),
-        conversations: BTreeSet::new(),
+        conversations: RefCell::default(),
         own: BTreeSet::new(),
         json: args.json,
         paint: Paint::stdout(),
@@ -224,9 +226,9 @@ impl Ear {
                 let who = if is_account { folded.clone() } else { format!("@{folded}") };
                 let who = json!({ "who": who, "look": false });
                 let people: Vec<Known> = super::understood("whois", self.client.call("whois", who).await?)?;
-                self.conversations.extend(people.into_iter().map(|known| format!("@{}", known.key)));
+                self.conversations.get_mut().extend(people.into_iter().map(|known| format!("@{}", known.key)));
             }
-            self.conversations.insert(folded);
+            self.conversations.get_mut().insert(folded);
             let name = name.typed().to_owned();
             let params = json!({ "name": name, "lease_s": LEASE_S });
             let listening: Listening = super::understood("listen", self.client.call("listen", params).await?)?;
@@ -279,7 +281,11 @@ impl Ear {
         let member = |name: &str| message.get(name).and_then(Value::as_str);
         let conversation = member("conversation");
         let is_ours = || member("own_key").is_some_and(|key| self.own.contains(key));
-        conversation.is_some_and(|it| self.conversations.contains(it) || (it.starts_with('@') && is_ours()))
+        let mut conversations = self.conversations.borrow_mut();
+        if let (Some(author), Some(heir)) = (member("author"), member("heir")) {
+            follow(&mut conversations, author, heir);
+        }
+        conversation.is_some_and(|it| conversations.contains(it) || (it.starts_with('@') && is_ours()))
             || member("target").is_some_and(|it| self.targets.contains(it))
     }
 
@@ -316,6 +322,13 @@ impl Ear {
             }
             failure => failure,
         }
+    }
+}
+
+/// Who is heard is heard as the key that he goes on as, too.
+fn follow(conversations: &mut BTreeSet<String>, author: &str, heir: &str) {
+    if conversations.len() < CONVERSATIONS_MAX && conversations.contains(&format!("@{author}")) {
+        conversations.insert(format!("@{heir}"));
     }
 }
 
@@ -437,6 +450,17 @@ mod tests {
         });
         let line = "1970-01-01T00:00:00Z  raven  raven~0123456789ab [hand-over]: goes on as ~fedcba987654";
         assert_eq!(shown(message), line);
+    }
+
+    #[test]
+    fn who_is_heard_is_heard_as_the_key_that_he_goes_on_as_and_nobody_else_is_and_not_without_end() {
+        let mut heard = BTreeSet::from(["raven".to_owned(), "@a".to_owned()]);
+        for (old, heir) in [("x", "y"), ("a", "b"), ("b", "c")] {
+            follow(&mut heard, old, heir);
+        }
+        assert_eq!(heard.iter().collect::<Vec<_>>(), ["@a", "@b", "@c", "raven"]);
+        (0..2 * CONVERSATIONS_MAX).for_each(|number| follow(&mut heard, "a", &number.to_string()));
+        assert_eq!(heard.len(), CONVERSATIONS_MAX);
     }
 
     #[test]

@@ -144,6 +144,8 @@ struct Person {
     relation: Option<String>,
     #[serde(default)]
     looks_like: Option<String>,
+    #[serde(default)]
+    heir: Option<String>,
 }
 
 pub(super) async fn join(client: Client, args: Join) -> Result<(), Failure> {
@@ -323,6 +325,9 @@ fn card(person: &Person) -> Vec<(&'static str, String)> {
     }
     if let Some(relation) = &person.relation {
         facts.push(("relation", relation.clone()));
+    }
+    if let Some(heir) = &person.heir {
+        facts.push(("goes on as", format!("~{}", output::short(heir))));
     }
     if let Some(other) = &person.looks_like {
         facts.push(("careful", format!("looks like {other}, which is somebody else")));

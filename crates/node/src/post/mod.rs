@@ -167,6 +167,8 @@ pub struct Known {
     pub relation: Option<Relation>,
     /// A nick of the user's own, or of a contact, that his looks like.
     pub looks_like: Option<String>,
+    /// The key that he goes on as, by his own word, if the user has to do with him.
+    pub heir: Option<ChatKey>,
 }
 
 impl Post {
@@ -460,8 +462,8 @@ impl Post {
         self.who_are(&[who])
     }
 
-    /// Those who go by one of these nicks or accounts, or whose key begins with these hex digits: our own first, then the likeliest, and
-    /// of too many the first alone.
+    /// Those who go by one of these nicks or accounts, or whose key begins with these hex digits, and whom they go on as: our own first,
+    /// then the likeliest, and of too many the first alone.
     fn who_are(&self, who: &[&Who]) -> Vec<Known> {
         let state = self.shared.lock();
         let found = who.iter().flat_map(|who| match who {
@@ -471,7 +473,8 @@ impl Post {
             Who::Key(digits) => state.known.with_key(digits),
         });
         let mut seen = BTreeSet::new();
-        let mut found: Vec<ChatKey> = found.map(|it| it.key).filter(|key| seen.insert(*key)).collect();
+        let found = found.flat_map(|it| [it.key, state.heirs.last(it.key)]);
+        let mut found: Vec<ChatKey> = found.filter(|key| seen.insert(*key)).collect();
         found.sort_by_key(|key| state.own_key(key).is_none());
         state.people(found.into_iter().take(WHO_IS_MAX))
     }

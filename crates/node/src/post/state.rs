@@ -235,7 +235,7 @@ impl State {
                 familiar.get(&skeleton(nick))?.iter().find(|(of, _)| self.heirs.last(*of) != self.heirs.last(*key));
             alike.map(|(_, nick)| (*nick).to_owned())
         });
-        Some(Known { speaker, own, relation, looks_like })
+        Some(Known { speaker, own, relation, looks_like, heir: self.heirs.of(key) })
     }
 
     /// The nicks that are ours or a contact's.

@@ -159,6 +159,11 @@ const PERSON: &[Field] = &[
     field("[].own", "boolean", "Whether it is a chat key of this node."),
     field("[].relation", "text or null", "`request`, `contact` or `declined`; `null` for a stranger."),
     field_if("[].looks_like", "text", "A nick of yours, or of a contact, that his nick is or looks like."),
+    field_if(
+        "[].heir",
+        "hex",
+        "The chat key that he goes on as, by his own word, if he is a contact, declined or meant by a name.",
+    ),
 ];
 const PERSON_EXAMPLE: &str = r#"[{"key":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","nick":"nightraven","account":"1234-44","state":"proven","source":"127.0.0.1:4003","block":600000,"looked":1767225000123,"heard":1767225000100,"own":false,"relation":"contact"}]"#;
 
@@ -204,10 +209,12 @@ struct Person {
     relation: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     looks_like: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heir: Option<String>,
 }
 
 fn person(known: &Known) -> Person {
-    let Known { speaker, own, relation, looks_like } = known;
+    let Known { speaker, own, relation, looks_like, heir } = known;
     let asked = !speaker.source.is_empty();
     Person {
         key: speaker.key.to_string(),
@@ -221,6 +228,7 @@ fn person(known: &Known) -> Person {
         own: *own,
         relation: relation.map(word),
         looks_like: looks_like.clone(),
+        heir: heir.map(|heir| heir.to_string()),
     }
 }
 
