@@ -15,7 +15,7 @@ use nightjar_core::router::AddressSource;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::chain::view::ChainView;
-use crate::message::{Draft, Filter, Message, Page, Receipt, Seq};
+use crate::message::{Draft, Event, EventPage, Filter, Page, Receipt, Seq};
 use crate::post::Post;
 use crate::store::{ReadError, Store};
 
@@ -320,17 +320,43 @@ impl Handle {
 
     /// Messages behind `since`, oldest first. If there is none yet it waits up to `wait` for one.
     pub async fn messages(&self, since: Seq, limit: usize, filter: &Filter, wait: Duration) -> Result<Page, ReadError> {
+        let read = |since| async move {
+            let page = self.store.messages(since, limit.clamp(1, PAGE_MESSAGES_MAX), filter).await?;
+            Ok((page.next, page.messages.is_empty(), page))
+        };
+        self.read_on(since, wait, read).await
+    }
+
+    /// The same with all that happened to messages and to their authors.
+    pub async fn events(
+        &self,
+        since: Seq,
+        limit: usize,
+        filter: &Filter,
+        wait: Duration,
+    ) -> Result<EventPage, ReadError> {
+        let read = |since| async move {
+            let page = self.store.events(since, limit.clamp(1, PAGE_MESSAGES_MAX), filter).await?;
+            Ok((page.next, page.events.is_empty(), page))
+        };
+        self.read_on(since, wait, read).await
+    }
+
+    /// Reads until there is something, or `wait` is over. `read` says up to where it looked, and whether that was nothing.
+    async fn read_on<P, R>(&self, mut since: Seq, wait: Duration, read: impl Fn(Seq) -> R) -> Result<P, ReadError>
+    where
+        R: Future<Output = Result<(Seq, bool, P), ReadError>>,
+    {
         let mut stored = self.store.stored();
         let until = tokio::time::Instant::now() + wait;
-        let mut since = since;
         loop {
             // Seen before the read: what is stored during the read is found by the next one.
             let seen = *stored.borrow_and_update();
-            let page = self.store.messages(since, limit.clamp(1, PAGE_MESSAGES_MAX), filter).await?;
-            if !page.messages.is_empty() {
+            let (next, is_empty, page) = read(since).await?;
+            if !is_empty {
                 return Ok(page);
             }
-            since = page.next;
+            since = next;
             if since < seen {
                 continue;
             }
@@ -341,8 +367,8 @@ impl Handle {
         }
     }
 
-    /// Every message behind `since`, stored and live, without gap or double; ends when the node does.
-    pub fn follow(&self, since: Seq, filter: Filter) -> impl Stream<Item = Result<Message, ReadError>> + use<> {
+    /// Everything that happens behind `since`, stored and live, without gap or double; ends when the node does.
+    pub fn follow(&self, since: Seq, filter: Filter) -> impl Stream<Item = Result<Event, ReadError>> + use<> {
         let state = Follow { handle: self.clone(), filter, since, ready: Vec::new().into_iter() };
         futures_util::stream::unfold(state, Follow::next)
     }
@@ -358,23 +384,23 @@ struct Follow {
     handle: Handle,
     filter: Filter,
     since: Seq,
-    ready: std::vec::IntoIter<Message>,
+    ready: std::vec::IntoIter<Event>,
 }
 
 impl Follow {
-    async fn next(mut self) -> Option<(Result<Message, ReadError>, Self)> {
+    async fn next(mut self) -> Option<(Result<Event, ReadError>, Self)> {
         loop {
-            if let Some(message) = self.ready.next() {
-                return Some((Ok(message), self));
+            if let Some(event) = self.ready.next() {
+                return Some((Ok(event), self));
             }
             let wait = Duration::from_secs(3600);
-            match self.handle.messages(self.since, PAGE_MESSAGES_MAX, &self.filter, wait).await {
+            match self.handle.events(self.since, PAGE_MESSAGES_MAX, &self.filter, wait).await {
                 Ok(page) => {
-                    if page.messages.is_empty() && self.handle.requests.is_closed() {
+                    if page.events.is_empty() && self.handle.requests.is_closed() {
                         return None;
                     }
                     self.since = page.next;
-                    self.ready = page.messages.into_iter();
+                    self.ready = page.events.into_iter();
                 }
                 Err(error) => return Some((Err(error), self)),
             }

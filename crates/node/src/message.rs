@@ -104,6 +104,8 @@ pub struct Message {
     pub reading: Option<Reading>,
     /// Who the author is, as far as it is known now.
     pub speaker: Option<Speaker>,
+    /// How far it came; `None` unless it is an own one.
+    pub delivery: Option<Delivery>,
 }
 
 /// Somebody with a chat key, as far as this node knows.
@@ -142,6 +144,56 @@ pub struct Page {
     pub first: Seq,
 }
 
+/// Something that happened in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the one row of messages and of what happened to them.
+    pub seq: Seq,
+    /// What it is.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A message was stored. Its seq is that of the event.
+    Stored(Box<Message>),
+    /// A message, by its own seq, says something else of itself; this is how it is now.
+    Changed(Box<Message>),
+    /// An author of messages is known otherwise; this is what is known now.
+    Author(Speaker),
+    /// The message of this seq was erased.
+    Erased(Seq),
+}
+
+/// One read of the log with all that happened in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventPage {
+    /// The events, in ascending order of seq.
+    pub events: Vec<Event>,
+    /// Read on with `since` = this: the seq of the last event looked at, whether it passed the filter or not.
+    pub next: Seq,
+    /// The oldest seq still kept; 0 when the log is empty and nothing was ever dropped.
+    pub first: Seq,
+}
+
+/// How far an own message came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Work is done for it.
+    Working,
+    /// It waits for a peer.
+    Queued,
+    /// It went to so many peers.
+    Sent(u32),
+    /// So many neighbours say that they hold it.
+    Held(u32),
+    /// The recipient says that it came.
+    Acknowledged,
+    /// It did not go out, and why.
+    Failed(String),
+}
+
 /// Which messages of the log are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -150,6 +202,13 @@ pub struct Filter {
     pub targets: Vec<Target>,
     /// Conversations.
     pub conversations: Vec<String>,
+}
+
+impl Filter {
+    /// Whether everything passes.
+    pub const fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.conversations.is_empty()
+    }
 }
 
 /// Where a draft is to go.

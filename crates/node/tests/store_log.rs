@@ -39,6 +39,7 @@ async fn what_was_stored_is_read_as_it_came_also_after_a_restart() {
             content: given.content.clone(),
             reading: None,
             speaker: None,
+            delivery: None,
         };
         assert_eq!(message, &wanted);
     }

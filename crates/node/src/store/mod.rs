@@ -3,6 +3,8 @@
 //! One writer commits what waits in one go; reads have connections of their own. It never makes the engine
 //! wait, and never loses a message without counting it. No SQL stands outside this room.
 
+mod events;
+mod log;
 mod people;
 mod queue;
 mod read;
@@ -16,7 +18,7 @@ use nightjar_core::router::KnownAddress;
 use tokio::sync::watch;
 
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
-use crate::message::{Content, Filter, NewMessage, Page, Said, Seq};
+use crate::message::{Content, EventPage, Filter, NewMessage, Page, Said, Seq};
 
 pub use people::{Change, Ended, Joined, Pair, People, Pin, Proof, Relation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
@@ -142,17 +144,14 @@ impl Store {
     /// Messages behind `since` that pass the filter, oldest first: at most `limit`, [`PAGE_MESSAGES_MAX`] and about
     /// [`PAGE_BYTES_MAX`]. A `since` beyond the last seq means: from the end on.
     pub async fn messages(&self, since: Seq, limit: usize, filter: &Filter) -> Result<Page, ReadError> {
-        let mut filter = filter.clone();
-        filter.targets.sort_unstable();
-        filter.targets.dedup();
-        let have = filter.targets.len() + filter.conversations.len();
-        if have > FILTER_TARGETS_MAX {
-            return Err(ReadError(format!(
-                "{have} targets and conversations in one filter: the most is {FILTER_TARGETS_MAX}"
-            )));
-        }
-        let limit = limit.clamp(1, PAGE_MESSAGES_MAX);
+        let (limit, filter) = (limit.clamp(1, PAGE_MESSAGES_MAX), narrow(filter)?);
         self.inner.readers.read(move |connection| read::page(connection, since, limit, &filter)).await
+    }
+
+    /// The same with all that happened to messages and to their authors.
+    pub async fn events(&self, since: Seq, limit: usize, filter: &Filter) -> Result<EventPage, ReadError> {
+        let (limit, filter) = (limit.clamp(1, PAGE_MESSAGES_MAX), narrow(filter)?);
+        self.inner.readers.read(move |connection| events::page(connection, since, limit, &filter)).await
     }
 
     /// What is kept as listened to, in the order in which it was begun.
@@ -216,6 +215,20 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("stored", &*self.inner.stored.borrow()).finish_non_exhaustive()
     }
+}
+
+/// The filter with its targets sorted, without doubles; not one that costs too much.
+fn narrow(filter: &Filter) -> Result<Filter, ReadError> {
+    let mut filter = filter.clone();
+    filter.targets.sort_unstable();
+    filter.targets.dedup();
+    let have = filter.targets.len() + filter.conversations.len();
+    if have > FILTER_TARGETS_MAX {
+        return Err(ReadError(format!(
+            "{have} targets and conversations in one filter: the most is {FILTER_TARGETS_MAX}"
+        )));
+    }
+    Ok(filter)
 }
 
 /// What a message counts against the limits.

@@ -2,14 +2,16 @@
 //! opener and the handle keep them in memory.
 
 use nightjar_core::time::Wall;
+use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::ChatKey;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Transaction, params};
 use zeroize::Zeroizing;
 
+use super::log::Log;
 use super::read::signed;
 use crate::chain::standing::Standing;
-use crate::message::Speaker;
+use crate::message::{Delivery, NewMessage, Speaker};
 
 /// Rows of each kind that are read at the start: far more than memory keeps of each.
 const ROWS_MAX: usize = 65_536;
@@ -180,10 +182,17 @@ pub enum Change {
     },
     /// What came from somebody is a request no more.
     Accepted(ChatKey),
+    /// A message of this node, and how far it came.
+    Own(Box<NewMessage>, Delivery),
+    /// How far a message of this node came.
+    Delivery(String, MessageId, Delivery),
 }
 
-pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()> {
+    let transaction = log.transaction;
     match change {
+        Change::Own(message, delivery) => return log.store_own(message, delivery),
+        Change::Delivery(conversation, id, delivery) => return log.deliver(conversation, *id, delivery),
         Change::Join(Joined { name, typed, root, password }) => transaction.execute(
             "INSERT OR REPLACE INTO joined (name, typed, root, password) VALUES (?1, ?2, ?3, ?4)",
             params![
@@ -207,6 +216,10 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
         ),
         Change::NotDeclined(key) => transaction.execute("DELETE FROM declined WHERE key = ?1", params![key.as_bytes()]),
         Change::Speaker(speaker) => {
+            // Told before it is written: that it differs is seen in what is there.
+            if !is_known_so(transaction, speaker)? {
+                log.author(&speaker.key)?;
+            }
             let Speaker { key, nick, nick_ms, account, standing, source, block, looked, first, heard } = speaker;
             transaction.execute(
                 "INSERT OR REPLACE INTO speaker
@@ -263,20 +276,42 @@ pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> rusqlite
             params![old.as_bytes(), heir.as_bytes()],
         ),
         Change::NoHeir(old) => transaction.execute("DELETE FROM heir WHERE old = ?1", params![old.as_bytes()]),
-        Change::Checked { author, since, standing } => transaction.execute(
-            "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state IN (?4, ?5)",
-            params![
-                author.as_bytes(),
-                signed(since.0),
-                standing.to_string(),
-                Standing::Unchecked.to_string(),
-                Standing::Claimed.to_string()
-            ],
-        ),
-        Change::Accepted(author) => transaction
-            .execute("UPDATE message SET request = 0 WHERE author = ?1 AND request = 1", params![author.as_bytes()]),
+        Change::Checked { author, since, standing } => {
+            let checked = transaction.execute(
+                "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state IN (?4, ?5)",
+                params![
+                    author.as_bytes(),
+                    signed(since.0),
+                    standing.to_string(),
+                    Standing::Unchecked.to_string(),
+                    Standing::Claimed.to_string()
+                ],
+            )?;
+            if checked > 0 {
+                log.author(author)?;
+            }
+            Ok(checked)
+        }
+        Change::Accepted(author) => {
+            let accepted = transaction.execute(
+                "UPDATE message SET request = 0 WHERE author = ?1 AND request = 1",
+                params![author.as_bytes()],
+            )?;
+            if accepted > 0 {
+                log.author(author)?;
+            }
+            Ok(accepted)
+        }
     }
     .map(drop)
+}
+
+/// Whether readers know an author by this nick, account and standing.
+fn is_known_so(transaction: &Transaction<'_>, speaker: &Speaker) -> rusqlite::Result<bool> {
+    let Speaker { key, nick, account, standing, .. } = speaker;
+    transaction
+        .prepare_cached("SELECT 1 FROM speaker WHERE key = ?1 AND nick IS ?2 AND account IS ?3 AND state = ?4")?
+        .exists(params![key.as_bytes(), nick, account, standing.to_string()])
 }
 
 impl Relation {

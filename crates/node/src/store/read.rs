@@ -7,13 +7,13 @@ use nightjar_core::record::{Record, Target};
 use nightjar_core::router::KnownAddress;
 use nightjar_envelope::id::MessageId;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tokio::sync::Semaphore;
 
 use super::people::{SPEAKER, broken, checked, speaker, standing, wall};
 use super::{ADDRESSES_MAX, LISTENS_MAX, MESSAGE_BYTES_EXTRA, ReadError, schema};
 use crate::handle::ListenTo;
-use crate::message::{Content, Filter, Message, Page, Reading, Said, Seq};
+use crate::message::{Content, Delivery, Filter, Message, Page, Reading, Said, Seq};
 
 /// Reads at one time: more would only wait for the same disk. Others wait their turn.
 const READS_MAX: usize = 4;
@@ -77,19 +77,12 @@ impl Readers {
 pub(super) fn page(connection: &mut Connection, since: Seq, limit: usize, filter: &Filter) -> rusqlite::Result<Page> {
     // One transaction: what is dropped or stored meanwhile does not come between first, last and the rows.
     let look = connection.transaction()?;
-    let last = last_seq(&look)?;
-    let oldest: Option<i64> = look.query_row("SELECT min(seq) FROM message", [], |row| row.get(0))?;
-    let first = match oldest {
-        Some(seq) => seq.cast_unsigned(),
-        None if last == 0 => 0,
-        None => last + 1,
-    };
+    let (first, last) = ends(&look)?;
     let mut page = Page { messages: Vec::new(), next: last, first };
     if since >= last {
         return Ok(page);
     }
-    let is_filtered = !filter.targets.is_empty() || !filter.conversations.is_empty();
-    let wanted = is_filtered.then(|| seqs_of(&look, since, limit, filter)).transpose()?;
+    let wanted = (!filter.is_empty()).then(|| seqs_of(&look, since, limit, filter)).transpose()?;
     let mut bytes = 0;
     let mut add = |page: &mut Page, (message, cost): (Message, u64)| {
         bytes += cost;
@@ -98,10 +91,10 @@ pub(super) fn page(connection: &mut Connection, since: Seq, limit: usize, filter
     };
     let mut ended = true;
     if let Some(seqs) = wanted {
-        let mut one = look.prepare_cached(&ONE_MESSAGE)?;
         for seq in seqs {
-            let message = one.query_row(params![seq], message)?;
-            if !add(&mut page, message) {
+            if let Some(message) = one(&look, seq)?
+                && !add(&mut page, message)
+            {
                 ended = false;
                 break;
             }
@@ -121,6 +114,27 @@ pub(super) fn page(connection: &mut Connection, since: Seq, limit: usize, filter
         page.next = message.seq;
     }
     Ok(page)
+}
+
+/// The oldest seq that is kept (0 when there was never one), and the last that was given.
+pub(super) fn ends(look: &Connection) -> rusqlite::Result<(Seq, Seq)> {
+    let last = last_seq(look)?;
+    let oldest: Option<i64> = look.query_row(
+        "SELECT min(seq) FROM (SELECT min(seq) AS seq FROM message UNION ALL SELECT min(seq) FROM event)",
+        [],
+        |row| row.get(0),
+    )?;
+    let first = match oldest {
+        Some(seq) => seq.cast_unsigned(),
+        None if last == 0 => 0,
+        None => last + 1,
+    };
+    Ok((first, last))
+}
+
+/// The message of this seq, if it is still there, and about how many bytes it takes.
+pub(super) fn one(connection: &Connection, seq: i64) -> rusqlite::Result<Option<(Message, u64)>> {
+    connection.prepare_cached(&ONE_MESSAGE)?.query_row(params![seq], message).optional()
 }
 
 /// The first seqs behind `since` of the messages that pass the filter.
@@ -156,7 +170,7 @@ const SEQS_OF_CONVERSATION: &str = "SELECT seq FROM message WHERE conversation =
 fn messages(which: &str) -> String {
     format!(
         "SELECT seq, received_ms, own, name, record, peer, text, conversation, message_id, author, own_key, form, said,
-                unreadable, message.state, request, {SPEAKER}
+                unreadable, message.state, request, delivery, delivery_peers, delivery_why, {SPEAKER}
          FROM message LEFT JOIN speaker ON speaker.key = message.author {which}"
     )
 }
@@ -177,7 +191,8 @@ fn message(row: &Row<'_>) -> rusqlite::Result<(Message, u64)> {
         name: row.get(3)?,
         content,
         reading: reading(row)?,
-        speaker: row.get_ref(16)?.as_blob_or_null()?.map(|_| speaker(row, 16)).transpose()?,
+        speaker: row.get_ref(19)?.as_blob_or_null()?.map(|_| speaker(row, 19)).transpose()?,
+        delivery: delivery(row, 16)?,
     };
     let said = row.get_ref(12)?.as_blob_or_null()?.map_or(0, <[u8]>::len);
     let text = match &message.content {
@@ -185,6 +200,20 @@ fn message(row: &Row<'_>) -> rusqlite::Result<(Message, u64)> {
         Content::Wallet { text, .. } => text.len(),
     };
     Ok((message, (said + text) as u64 + MESSAGE_BYTES_EXTRA))
+}
+
+/// How far it came, of three columns that begin at `from`.
+fn delivery(row: &Row<'_>, from: usize) -> rusqlite::Result<Option<Delivery>> {
+    let peers = row.get(from + 1)?;
+    Ok(match row.get::<_, Option<u8>>(from)? {
+        None => None,
+        Some(0) => Some(Delivery::Working),
+        Some(1) => Some(Delivery::Queued),
+        Some(2) => Some(Delivery::Sent(peers)),
+        Some(3) => Some(Delivery::Held(peers)),
+        Some(4) => Some(Delivery::Acknowledged),
+        Some(_) => Some(Delivery::Failed(row.get::<_, Option<String>>(from + 2)?.unwrap_or_default())),
+    })
 }
 
 fn reading(row: &Row<'_>) -> rusqlite::Result<Option<Reading>> {

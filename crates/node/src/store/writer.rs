@@ -4,18 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nightjar_core::record::Record;
 use nightjar_core::router::KnownAddress;
-use nightjar_envelope::key::ChatKey;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
+use super::log::Log;
 use super::queue::{Order, Patience, PlacedOrder, Queue, Work};
 use super::read::{Readers, last_seq, signed};
-use super::{Change, MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, cost, people, schema};
+use super::{Change, MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, people, schema};
 use crate::handle::ListenTo;
-use crate::message::{Content, NewMessage, Reading, Said, Seq};
+use crate::message::Seq;
 
 /// Messages that one commit drops beyond those it adds: a log that is far over its limits (they were lowered) shrinks
 /// in slices between which new messages are stored.
@@ -200,30 +198,31 @@ fn answer(orders: Vec<PlacedOrder>, result: &Result<(), WriteError>) {
 /// Writes all of it, or nothing.
 fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusqlite::Result<Committed> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (before, mut bytes): (i64, i64) =
-        transaction.query_row("SELECT last_seq, bytes FROM log", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut last = before;
+    let (before, entries, bytes): (i64, i64, i64) =
+        transaction.query_row("SELECT last_seq, entries, bytes FROM log", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let mut log = Log { transaction: &transaction, last: before, bytes };
     for message in &work.messages {
-        if insert(&transaction, last + 1, message)? {
-            last += 1;
-            bytes += signed(cost(message));
-        }
+        log.store(message)?;
     }
     for change in &work.changes {
-        people::change(&transaction, change)?;
+        people::change(&mut log, change)?;
     }
     for order in &work.orders {
-        carry_out(&transaction, &order.order)?;
+        carry_out(&mut log, &order.order)?;
     }
     if let Some(known) = &work.addresses {
         replace_addresses(&transaction, known)?;
     }
+    let Log { last, mut bytes, .. } = log;
+    let mut entries = entries + (last - before);
     let slice = DROP_SLICE.saturating_add((last - before).cast_unsigned());
-    let (dropped, over) = drop_oldest(&transaction, limits, last, &mut bytes, slice)?;
+    let (dropped, over) = drop_oldest(&transaction, limits, &mut entries, &mut bytes, slice)?;
     let changed =
         last > before || dropped || !work.changes.is_empty() || !work.orders.is_empty() || work.addresses.is_some();
     if changed {
-        transaction.execute("UPDATE log SET last_seq = ?1, bytes = ?2", params![last, bytes])?;
+        transaction.execute("UPDATE log SET last_seq = ?1, entries = ?2, bytes = ?3", params![last, entries, bytes])?;
         transaction.commit()?;
     } else {
         transaction.rollback()?;
@@ -231,63 +230,10 @@ fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusq
     Ok(Committed { last_seq: last.cast_unsigned(), dropped, over })
 }
 
-/// `false` when the record, or the message, is there already.
-fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusqlite::Result<bool> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO message (seq, received_ms, own, name, target, identity, record, peer, text,
-                              conversation, message_id, author, own_key, form, said, unreadable, state, request)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT DO NOTHING",
-    )?;
-    let (record, peer, text) = match &message.content {
-        Content::Record(record) => (Some(record), None, None),
-        Content::Wallet { peer, text } => (None, Some(peer), Some(text)),
-    };
-    let reading = message.reading.as_ref();
-    let (form, said, unreadable): (Option<u8>, Option<&[u8]>, Option<&str>) = match reading.map(|reading| &reading.said)
-    {
-        Some(Said::Map { form, map }) => (Some(*form), Some(map), None),
-        Some(Said::Text { form, text }) => (Some(*form), Some(text.as_bytes()), None),
-        Some(Said::Unreadable { form, why }) => (*form, None, Some(why)),
-        Some(Said::Raw) | None => (None, None, None),
-    };
-    let key_of = |key: fn(&Reading) -> Option<ChatKey>| reading.and_then(key).map(|key| *key.as_bytes());
-    let inserted = statement.execute(params![
-        seq,
-        signed(message.received.0),
-        message.own,
-        message.name,
-        record.map(|record| record.target().0),
-        record.map(identity),
-        record.map(Record::bytes),
-        peer,
-        text,
-        reading.map(|reading| &reading.conversation),
-        reading.and_then(|reading| reading.id).map(|id| id.0),
-        key_of(|reading| reading.author),
-        key_of(|reading| reading.own_key),
-        form,
-        said,
-        unreadable,
-        reading.map(|reading| reading.standing.to_string()),
-        reading.is_some_and(|reading| reading.request),
-    ])?;
-    Ok(inserted > 0)
-}
-
-/// What two records that are the same have in common: the id of a dated one is made of all its bytes; that of a
-/// plain one is whatever its sender wrote there.
-fn identity(record: &Record) -> Vec<u8> {
-    match record.stamp() {
-        Some(_) => record.msg_id().0.to_vec(),
-        None => Sha256::digest(record.bytes()).to_vec(),
-    }
-}
-
-fn carry_out(transaction: &Transaction<'_>, order: &Order) -> rusqlite::Result<()> {
+fn carry_out(log: &mut Log<'_>, order: &Order) -> rusqlite::Result<()> {
+    let transaction = log.transaction;
     match order {
-        Order::Change(changes) => {
-            return changes.iter().try_for_each(|change| people::change(transaction, change));
-        }
+        Order::Change(changes) => return changes.iter().try_for_each(|change| people::change(log, change)),
         Order::KeepListen(ListenTo::Name(name)) => {
             transaction.execute("INSERT INTO listen (typed) VALUES (?1) ON CONFLICT DO NOTHING", [name.typed()])
         }
@@ -317,36 +263,36 @@ fn replace_addresses(transaction: &Transaction<'_>, known: &[KnownAddress]) -> r
     Ok(())
 }
 
-/// Drops the oldest messages until the log is within its limits, `slice` of them at the most. Says whether it
-/// dropped any, and whether there are still too many.
+/// Drops the oldest entries until the log is within its limits, `slice` of them at the most. Says whether it dropped
+/// any, and whether there are still too many.
 fn drop_oldest(
     transaction: &Transaction<'_>,
     limits: StoreLimits,
-    last: i64,
+    entries: &mut i64,
     bytes: &mut i64,
     slice: u64,
 ) -> rusqlite::Result<(bool, bool)> {
-    let first: Option<i64> = transaction.query_row("SELECT min(seq) FROM message", [], |row| row.get(0))?;
-    let Some(first) = first else { return Ok((false, false)) };
-    // Without gaps, first and last tell how many there are.
-    let mut messages = (last - first + 1).cast_unsigned();
-    let is_over = |messages: u64, bytes: i64| messages > limits.messages_max || bytes > signed(limits.bytes_max);
-    if !is_over(messages, *bytes) {
+    let (entries_max, bytes_max) = (signed(limits.messages_max), signed(limits.bytes_max));
+    let is_over = |entries: i64, bytes: i64| entries > entries_max || bytes > bytes_max;
+    if !is_over(*entries, *bytes) {
         return Ok((false, false));
     }
-    let mut oldest = transaction
-        .prepare_cached("SELECT seq, coalesce(length(record), length(text)) + coalesce(length(said), 0) FROM message ORDER BY seq LIMIT ?1")?;
+    let mut oldest = transaction.prepare_cached(
+        "SELECT seq, coalesce(length(record), length(text)) + coalesce(length(said), 0) FROM message
+         UNION ALL SELECT seq, 0 FROM event ORDER BY seq LIMIT ?1",
+    )?;
     let mut rows = oldest.query([signed(slice)])?;
     let mut drop_to = None;
-    while is_over(messages, *bytes)
+    while is_over(*entries, *bytes)
         && let Some(row) = rows.next()?
     {
         drop_to = Some(row.get::<_, i64>(0)?);
         *bytes -= row.get::<_, i64>(1)? + signed(MESSAGE_BYTES_EXTRA);
-        messages -= 1;
+        *entries -= 1;
     }
     transaction.execute("DELETE FROM message WHERE seq <= ?1", [drop_to])?;
-    Ok((drop_to.is_some(), is_over(messages, *bytes)))
+    transaction.execute("DELETE FROM event WHERE seq <= ?1", [drop_to])?;
+    Ok((drop_to.is_some(), is_over(*entries, *bytes)))
 }
 
 #[cfg(test)]
@@ -357,6 +303,7 @@ mod tests {
 
     use super::super::Unopened;
     use super::*;
+    use crate::message::{Content, NewMessage};
 
     #[test]
     fn a_full_disk_stores_nothing_of_a_batch_and_all_of_it_when_there_is_room_again() {
