@@ -25,6 +25,14 @@ pub(crate) fn at_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Where a message belongs, as it is shown: of one with a person the first digits of the key are enough.
+pub(crate) fn conversation(conversation: &str) -> String {
+    match conversation.strip_prefix('@') {
+        Some(key) => format!("@{}", short(key)),
+        None => conversation.to_owned(),
+    }
+}
+
 /// The first digits of a chat key, as they stand beside a nick.
 pub(crate) fn short(key: &str) -> &str {
     key.get(..SHORT_DIGITS).unwrap_or(key)

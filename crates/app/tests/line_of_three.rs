@@ -70,10 +70,12 @@ fn a_chat_line_and_data_pass_by_http_in_both_directions() {
     assert_eq!(messages[0]["dated"], true);
 
     line.last.http_call("sendmessage", &json!({ "name": "1234-44", "payload": "00ff10", "plain": true }));
-    let messages = line.first.until_messages(1);
-    assert_eq!(messages[0]["payload"], "00ff10");
-    assert_eq!(messages[0]["dated"], false);
-    assert!(messages[0].get("text").is_none());
+    // What was sent here stands in the log as well.
+    let messages = line.first.until_messages(2);
+    assert_eq!((&messages[0]["own"], &messages[0]["delivery"]), (&json!(true), &json!("sent")));
+    assert_eq!(messages[1]["payload"], "00ff10");
+    assert_eq!(messages[1]["dated"], false);
+    assert!(messages[1].get("text").is_none());
 
     // What comes behind them on the same links has passed when they have: nothing came twice, and nothing stays where
     // nobody listens.

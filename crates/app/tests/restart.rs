@@ -6,7 +6,7 @@ mod common;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{Node, complaint};
+use common::{Node, complaint, until};
 use nightjar_core::chain::Network;
 use nightjar_core::name::TypedName;
 use nightjar_core::record::Record;
@@ -54,6 +54,27 @@ fn a_record_made_while_nobody_was_there_goes_to_who_connects() {
     assert!(sent.contains("no peer is connected"), "{sent}");
     node.does(&["rpc", "addnode", &format!("addr={}", sender.listen())]);
     assert_eq!(node.until_messages(1)[0]["text"], "is anybody there?");
+}
+
+#[test]
+fn what_waits_in_the_outbox_outlives_a_kill_and_is_the_same_message_when_it_goes_out() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sender = Node::start(one.path(), &[]);
+    sender.does(&["identity", "new", "raven"]);
+    let sent = sender.does(&["send", "#raven", "is anybody there?"]);
+    let id = sent.split(' ').next().unwrap().to_owned();
+    assert!(sent.contains(" queued, signed by raven~"), "{sent}");
+    assert!(sender.does(&["outbox"]).contains(&id));
+    sender.signal("KILL");
+    sender.ends();
+    let node = Node::start(two.path(), &[]);
+    node.http_call("listen", &json!({ "name": "#raven" }));
+    let sender = Node::start(one.path(), &["--connect", &node.listen()]);
+    assert_eq!(node.until_messages(1)[0]["id"], json!(id));
+    until("it is told", || sender.messages()[0]["delivery"] == "sent");
+    assert_eq!(sender.does(&["outbox"]), "no message waits\n");
+    let cancel = sender.command(&["outbox", "--cancel", &id]).output().unwrap();
+    assert!(complaint(&cancel).contains("waits"), "{cancel:?}");
 }
 
 #[test]

@@ -153,6 +153,7 @@ impl Node {
         let handle = Handle { chain: Some(chain.clone()), ..bare };
         tokio::spawn(crate::post::upkeep::run(handle.clone()));
         tokio::spawn(crate::post::upkeep::follow_strangers(handle.clone()));
+        tokio::spawn(crate::post::outbox::run(handle.clone()));
         tokio::spawn(crate::post::look::run(handle.clone(), chain));
         Ok(Self { handle, stop, engine })
     }

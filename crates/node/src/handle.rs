@@ -81,13 +81,15 @@ pub(crate) struct Publish {
 pub(crate) enum Outgoing {
     Drafts(Vec<Draft>),
     Records(Vec<Record>),
+    /// Not if there is nobody to send to: whoever made them tries again.
+    ToSomebody(Vec<Record>),
 }
 
 impl Outgoing {
     pub(crate) const fn len(&self) -> usize {
         match self {
             Self::Drafts(drafts) => drafts.len(),
-            Self::Records(records) => records.len(),
+            Self::Records(records) | Self::ToSomebody(records) => records.len(),
         }
     }
 }
@@ -274,6 +276,11 @@ impl Handle {
     /// Sends records that are made.
     pub(crate) async fn publish_records(&self, records: Vec<Record>) -> Result<Vec<Receipt>, PublishError> {
         self.publish_what(Outgoing::Records(records)).await
+    }
+
+    /// The same, but without a peer nothing is published.
+    pub(crate) async fn publish_to_somebody(&self, records: Vec<Record>) -> Result<Vec<Receipt>, PublishError> {
+        self.publish_what(Outgoing::ToSomebody(records)).await
     }
 
     async fn publish_what(&self, what: Outgoing) -> Result<Vec<Receipt>, PublishError> {

@@ -46,6 +46,7 @@ fn speaker(number: u8, nick: &str, standing: Standing, heard: u64) -> Change {
         source: String::new(),
         block: 7,
         looked: Wall(heard),
+        first: Wall(1),
         heard: Wall(heard),
     })
 }

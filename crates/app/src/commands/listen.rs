@@ -336,10 +336,8 @@ fn follow(conversations: &mut BTreeSet<String>, author: &str, heir: &str) {
 /// name, nor who wrote it, nor a mark can hold one.
 fn line(message: &Message, paint: Paint) -> String {
     let time = output::date(message.received);
-    let direct = message.conversation.as_deref().and_then(|it| it.strip_prefix('@'));
-    let direct = direct.map(|key| format!("@{}", output::short(key)));
-    let name =
-        message.name.as_deref().or(direct.as_deref()).or(message.conversation.as_deref()).unwrap_or(&message.target);
+    let conversation = message.conversation.as_deref().map(output::conversation);
+    let name = message.name.as_deref().or(conversation.as_deref()).unwrap_or(&message.target);
     let bytes = || output::binary(&output::visible(&message.payload));
     let said = match (&message.unreadable, &message.heir, &message.text) {
         (Some(why), ..) => format!("{} {}", output::visible(why), bytes()),

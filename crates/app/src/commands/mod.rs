@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod identity;
 mod listen;
+mod outbox;
 mod peers;
 mod people;
 mod rpc;
@@ -58,6 +59,8 @@ enum Command {
     Send(send::Args),
     /// Show what is sent to channels, nicks and accounts, as it comes
     Listen(listen::Args),
+    /// List own messages that wait for a peer, or take one back
+    Outbox(outbox::Args),
     /// Make and keep the chat keys that say who is speaking
     Identity(identity::Args),
     /// Join a channel, with a passphrase if it has one
@@ -117,6 +120,7 @@ impl Cli {
             Command::Identity(args) => on_runtime(identity::run(client()?, args)),
             Command::Join(args) => on_runtime(people::join(client()?, args)),
             Command::Part(args) => on_runtime(people::part(client()?, args)),
+            Command::Outbox(args) => on_runtime(outbox::run(client()?, args)),
             Command::Whois(args) => on_runtime(people::whois(client()?, args)),
             Command::Requests(args) => on_runtime(people::requests(client()?, args)),
             Command::Peers(args) => on_runtime(peers::run(client()?, args)),

@@ -4,6 +4,7 @@ use std::io::{self, Read as _};
 
 use nightjar_core::name::TypedName;
 use nightjar_core::record::{LIFETIME_S_DEFAULT, LIFETIME_S_MAX, LIFETIME_S_MIN, PAYLOAD_BYTES_MAX};
+use nightjar_node::post::DEADLINE_S_MAX;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -58,6 +59,10 @@ pub(super) struct Args {
 
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = lifetime(), help = lifetime_help())]
     lifetime: Option<u32>,
+
+    /// For how long it waits for a peer, up to 604800 seconds [default: 86400]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "plain", value_parser = clap::value_parser!(u32).range(..=i64::from(DEADLINE_S_MAX)))]
+    deadline: Option<u32>,
 
     /// Who signs: `default`, a nick, the first digits of a key, or `none`; remembered for the conversation
     #[arg(long, value_name = "WHICH", conflicts_with = "plain")]
@@ -147,6 +152,8 @@ struct Sent {
     peers: u64,
     expiry: Option<u64>,
     #[serde(default)]
+    waits_until: Option<u64>,
+    #[serde(default)]
     parts: u64,
     #[serde(default)]
     seconds: u64,
@@ -203,6 +210,9 @@ impl Args {
         if self.work {
             params.insert("work".to_owned(), json!(true));
         }
+        if let Some(deadline) = self.deadline {
+            params.insert("deadline_s".to_owned(), json!(deadline));
+        }
         if let Some(lifetime) = self.lifetime {
             params.insert("lifetime_s".to_owned(), json!(lifetime));
         }
@@ -224,7 +234,7 @@ pub(super) async fn run(client: Client, mut message: Message) -> Result<(), Fail
     }
     let sent: Sent = super::understood("sendmessage", result)?;
     output::print(&sentence(&sent))?;
-    if sent.parts > PARTS_QUIET {
+    if sent.parts > PARTS_QUIET && sent.peers > 0 {
         let how_long = match sent.work_bits {
             0 => format!("which takes {} from now on", output::duration(sent.seconds.max(1))),
             _ => "each when the work for it is done".to_owned(),
@@ -243,7 +253,7 @@ fn name_before_digits(who: &str) -> Option<&str> {
 }
 
 fn sentence(sent: &Sent) -> String {
-    let Sent { id, msgid, peers, expiry, sealed, to, to_state, author, nick, .. } = sent;
+    let Sent { id, msgid, peers, expiry, waits_until, sealed, to, to_state, author, nick, .. } = sent;
     let signed = match author {
         Some(key) => {
             let who = format!("{}~{}", nick.as_deref().unwrap_or(""), output::short(key));
@@ -265,10 +275,10 @@ fn sentence(sent: &Sent) -> String {
         Some(other) => format!(", sealed ({other})"),
     };
     let sealed = format!("{signed}{sealed}");
-    let until = expiry.map(|until| output::date(until.saturating_mul(1000)));
+    let until = waits_until.or(*expiry).map(|until| output::date(until.saturating_mul(1000)));
     match (peers, until) {
         (0, Some(until)) => {
-            format!("{msgid} made{sealed}, but no peer is connected: it goes to whoever connects until {until}\n")
+            format!("{msgid} queued{sealed}: no peer is connected, and it goes out when one is, until {until}\n")
         }
         (0, None) => {
             format!("{msgid} made{sealed}, but no peer is connected: it goes to whoever connects within minutes\n")
@@ -326,6 +336,7 @@ mod tests {
             hex: false,
             plain: false,
             lifetime: None,
+            deadline: None,
             identity: None,
             seal: None,
             kind: None,

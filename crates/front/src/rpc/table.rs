@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::arguments::{Arguments, Param};
 use super::error::{Code, RpcError};
 use super::message::Answer;
-use super::methods::{account, identity, listen, messages, node, peers, people, wallet};
+use super::methods::{account, identity, listen, messages, node, outbox, peers, people, wallet};
 
 /// Every method, in the order of the reference page.
 pub static METHODS: &[Method<Handle>] = &[
@@ -23,6 +23,8 @@ pub static METHODS: &[Method<Handle>] = &[
     listen::TARGETS,
     messages::SEND,
     messages::GET,
+    outbox::OUTBOX,
+    outbox::CANCEL,
     people::JOIN,
     people::PART,
     people::JOINED,

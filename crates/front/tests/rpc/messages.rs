@@ -185,3 +185,38 @@ async fn a_read_beyond_its_bounds_is_refused() {
     assert_eq!(empty, json!({"messages": [], "next": 0, "first": 0}));
     node.stop().await;
 }
+
+#[tokio::test]
+async fn what_waits_for_a_peer_is_listed_taken_back_and_told_as_a_change() {
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start(&dir).await;
+    node.done("identitynew", json!({"nick": "raven"})).await;
+    let sent = node.done("sendmessage", json!({"name": "#a", "text": "anybody?", "deadline_s": 60})).await;
+    assert_eq!((&sent["peers"], sent["waits_until"].is_u64()), (&json!(0), true));
+    let waiting = node.done("outbox", json!({})).await;
+    assert_eq!((&waiting[0]["id"], &waiting[0]["conversation"]), (&sent["id"], &json!("#a")));
+    let first = node.done("getmessages", json!({"changes": true})).await;
+    let message = &first["messages"][0];
+    assert_eq!(
+        (&message["event"], &message["delivery"], &message["own"]),
+        (&json!("stored"), &json!("queued"), &json!(true))
+    );
+    assert_eq!(node.done("cancelmessage", json!({"id": sent["id"]})).await, json!({"cancelled": true}));
+    assert_eq!(node.done("cancelmessage", json!({"id": sent["id"]})).await, json!({"cancelled": false}));
+    assert_eq!(node.done("outbox", json!({})).await, json!([]));
+    let then = json!({"changes": true, "since": first["next"], "wait_s": 30});
+    let page = node.done("getmessages", then).await;
+    let change = &page["messages"][0];
+    assert_eq!(
+        (&change["event"], &change["of"], &change["delivery"]),
+        (&json!("changed"), &message["seq"], &json!("failed"))
+    );
+    assert!(change["delivery_error"].as_str().unwrap().contains("taken back"));
+    // Who wants messages alone gets it once, as it is now.
+    let all = node.done("getmessages", json!({})).await;
+    assert_eq!((all["messages"].as_array().unwrap().len(), &all["messages"][0]["delivery"]), (1, &json!("failed")));
+    assert!(all["messages"][0].get("event").is_none());
+    node.refused(-32602, "cancelmessage", json!({"id": "ff"})).await;
+    node.refused(-32602, "sendmessage", json!({"name": "#a", "text": "x", "deadline_s": 604_801})).await;
+    node.stop().await;
+}

@@ -315,7 +315,10 @@ impl Engine {
         let now = self.clock.now();
         let receipts = match what {
             Outgoing::Drafts(drafts) => self.publish_all(now, &drafts),
-            Outgoing::Records(records) => {
+            Outgoing::ToSomebody(records) if self.router.carrying().is_empty() => {
+                Ok(records.iter().map(|record| receipt(record, 0)).collect())
+            }
+            Outgoing::Records(records) | Outgoing::ToSomebody(records) => {
                 Ok(records.into_iter().map(|record| self.publish_record(now, record)).collect())
             }
         };
@@ -332,12 +335,9 @@ impl Engine {
     }
 
     fn publish_record(&mut self, now: Now, record: Record) -> Receipt {
-        let (msg_id, target) = (record.msg_id(), record.target());
-        let expiry = record.stamp().map(|stamp| stamp.expiry);
         self.publishing = Some(Publishing { record: record.clone(), peers: 0 });
-        self.handle(now, Input::Publish { record });
-        let peers = self.publishing.take().map_or(0, |publishing| publishing.peers);
-        Receipt { msg_id, target, expiry, peers }
+        self.handle(now, Input::Publish { record: record.clone() });
+        receipt(&record, self.publishing.take().map_or(0, |publishing| publishing.peers))
     }
 
     fn begin_to_listen(&mut self, now: Now, wish: ListenWish, reply: oneshot::Sender<Result<Listening, ListenError>>) {
@@ -592,6 +592,11 @@ impl Engine {
         save_seen(&router, &seen_file, clock.now()).await.unwrap_or_default();
         store.close().await;
     }
+}
+
+fn receipt(record: &Record, peers: usize) -> Receipt {
+    let expiry = record.stamp().map(|stamp| stamp.expiry);
+    Receipt { msg_id: record.msg_id(), target: record.target(), expiry, peers }
 }
 
 /// Writes down what was seen, beside the loop.

@@ -7,6 +7,7 @@ mod meaning;
 mod names;
 mod opener;
 mod out;
+pub(crate) mod outbox;
 mod people;
 mod person;
 mod proofs;
@@ -41,6 +42,7 @@ use crate::work::WorkPool;
 pub use heirs::{HEIRS_MAX, IN_A_ROW_MAX};
 pub use meaning::WINDOW_S;
 pub use out::{Sent, Work};
+pub use outbox::{DEADLINE_S_DEFAULT, DEADLINE_S_MAX, OUTBOX_MAX};
 pub use people::{CONTACTS_MAX, REQUESTS_MAX, SPEAKERS_MAX, TooManyContacts};
 pub use proofs::{ENDS_MAX, ENDS_PER_POINT_MAX, PROOFS_MAX, PROOFS_PER_KEY_MAX};
 pub use send::{
@@ -49,6 +51,7 @@ pub use send::{
 pub use state::{JOINED_MAX, PARTED_MAX, PINS_MAX};
 
 use opener::PostOpener;
+use outbox::Outbox;
 use state::{JoinedName, OwnKey, State};
 use targets::Keyed;
 
@@ -90,6 +93,7 @@ struct Shared {
     /// A key spoke somewhere, or says something else of itself.
     tell: Notify,
     cards: Mutex<upkeep::Cards>,
+    outbox: Mutex<Outbox>,
     counters: Counters,
 }
 
@@ -182,7 +186,8 @@ impl Post {
         chance: ChaCha20Rng,
     ) -> Result<Self, OpenError> {
         let mut made = None;
-        let store = Store::open_with(path, limits, |people: People| {
+        let store = Store::open_with(path, limits, |mut people: People| {
+            let outbox = Outbox::new(std::mem::take(&mut people.outbox));
             let shared = Arc::new(Shared {
                 network,
                 state: Mutex::new(State::new(network, people, clock.wall())),
@@ -195,6 +200,7 @@ impl Post {
                 look: Notify::new(),
                 tell: Notify::new(),
                 cards: Mutex::default(),
+                outbox: Mutex::new(outbox),
                 counters: Counters::default(),
             });
             made = Some(Arc::clone(&shared));
@@ -560,6 +566,10 @@ impl Shared {
 
     fn cards(&self) -> MutexGuard<'_, upkeep::Cards> {
         self.cards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn looks(&self) -> MutexGuard<'_, VecDeque<(u32, Ask)>> {

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use nightjar_core::link::Carries;
 use nightjar_core::name::Name;
 use nightjar_core::record::{MsgId, Record, Target, WORKED_BITS};
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::ChatKey;
 
+use super::outbox::{OutKey, key_of};
 use super::send::{AccountKey, Letter, PARTS_AT_ONCE, PARTS_PER_S, Prepared, Sealed, SendError, SpeakAs, seconds_for};
 use super::state::State;
 use super::upkeep::CardPlace;
@@ -16,8 +18,9 @@ use super::{Known, Post, Who};
 use crate::chain::view::{Ask, Looked};
 use crate::handle::{Handle, PublishError};
 use crate::identity::Identity;
-use crate::store::Change;
+use crate::store::{Change, Outgoing};
 use crate::work::{Search, Wanted, WorkPool};
+use tokio::task::JoinHandle;
 
 /// People whose accounts are looked at when the user asks who somebody is: their number is in the hands of strangers.
 const WHO_LOOKS_MAX: usize = 8;
@@ -37,6 +40,8 @@ pub struct Sent {
     pub expiry: u32,
     /// To how many peers it went at once.
     pub peers: usize,
+    /// With no peer: until when it waits for one, Unix seconds.
+    pub waits_until: Option<u32>,
     /// Records that it was cut into; 1 = none.
     pub parts: usize,
     /// For how long the parts go out from now on.
@@ -77,7 +82,7 @@ impl Handle {
         let post = self.post.clone();
         let prepared = tokio::task::spawn_blocking(move || post.prepare(&letter, account_key)).await;
         let prepared = prepared.map_err(|_| SendError::Publish(PublishError::Stopping))??;
-        self.send_prepared(prepared, work, true).await
+        self.send_own(prepared, work).await
     }
 
     /// Everybody who goes by a nick, an account or the name of one, or whose key begins with these hex digits. The likeliest
@@ -99,91 +104,161 @@ impl Handle {
         self.post.who_are(&who)
     }
 
-    pub(super) async fn send_prepared(&self, prepared: Prepared, work: Work, keep: bool) -> Result<Sent, SendError> {
-        let Prepared { records, id, target, expiry, sealed, author, place, note, own, changes, .. } = prepared;
-        let with_work = match work {
-            Work::Always => true,
-            Work::Never => false,
-            Work::WhenCrowded => self.post.is_crowded(&self.status()),
-        };
-        let parts = records.len();
-        let mut rest = records.into_iter();
-        let msg_id;
-        let peers;
-        let work_bits = if with_work { WORKED_BITS } else { 0 };
-        if with_work {
-            let head = rest.next().expect("a body is one record or more");
-            let head = worked(self.post.work(), &head)?.finished().await?;
-            msg_id = head.msg_id();
-            peers = self.publish_some(vec![head]).await?;
-            let (handle, rest) = (self.clone(), rest.collect());
-            tokio::spawn(async move { handle.publish_worked(rest).await });
-        } else {
-            let at_once: Vec<Record> = rest.by_ref().take(PARTS_AT_ONCE).collect();
-            msg_id = at_once.first().expect("a body is one record or more").msg_id();
-            peers = self.publish_some(at_once).await?;
-            let (handle, rest) = (self.clone(), rest.collect());
-            tokio::spawn(async move { handle.publish_paced(rest).await });
+    /// Sends a message of the user's: written down first, tried again until somebody takes it.
+    async fn send_own(&self, prepared: Prepared, work: Work) -> Result<Sent, SendError> {
+        let worked = self.is_worked(work);
+        let Prepared { records, id, target, expiry, sealed, author, place, note, own, again, deadline, .. } = prepared;
+        let (parts, queued) = (records.len(), self.post.now());
+        let outgoing = Outgoing { conversation: prepared.conversation, id, queued, deadline, worked, again };
+        let key = key_of(&outgoing);
+        let not_kept = self.post.enter(own, outgoing, prepared.changes).await?;
+        if let (Some(author), Some(place)) = (author, place) {
+            self.post.spoke(author, place);
         }
-        if let Some(own) = own.filter(|_| keep) {
-            if let (Some(author), Some(place)) = (author, place) {
-                self.post.spoke(author, place);
-            }
-            self.post.store.append(vec![own]);
-        }
-        self.post.write_down(changes);
+        let (msg_id, peers) = self.after(key, self.publish_parts(records, worked, true).await)?;
+        let notes: Vec<String> = [note, not_kept].into_iter().flatten().collect();
         Ok(Sent {
             id,
             msg_id,
             target,
             expiry,
             peers,
+            waits_until: Some(deadline).filter(|_| peers == 0),
             parts,
-            seconds: if with_work { 0 } else { seconds_for(parts) },
+            seconds: if worked { 0 } else { seconds_for(parts) },
             sealed,
             author,
-            work_bits,
+            work_bits: if worked { WORKED_BITS } else { 0 },
             nick: author.and_then(|author| self.post.nick_of(&author)),
-            note,
+            note: Some(notes.join("; ")).filter(|notes| !notes.is_empty()),
         })
     }
 
-    async fn publish_some(&self, records: Vec<Record>) -> Result<usize, PublishError> {
-        let receipts = self.publish_records(records).await?;
+    /// Sends what the node says by itself: it is no message, and said again in time. Says to how many peers it went.
+    pub(super) async fn tell(&self, prepared: Prepared, work: Work) -> Result<usize, SendError> {
+        let published = self.publish_parts(prepared.records, self.is_worked(work), false).await?;
+        self.post.write_down(prepared.changes);
+        Ok(published.peers)
+    }
+
+    fn is_worked(&self, work: Work) -> bool {
+        match work {
+            Work::Always => true,
+            Work::Never => false,
+            Work::WhenCrowded => self.post.is_crowded(&self.status()),
+        }
+    }
+
+    /// Hands the records of one message to the links: the first, or the first parts, at once, the others at a pace that neighbours take.
+    /// With `to_somebody` nothing goes out while there is no peer, else it goes to whoever connects while it lives.
+    pub(super) async fn publish_parts(
+        &self,
+        records: Vec<Record>,
+        worked: bool,
+        to_somebody: bool,
+    ) -> Result<Published, SendError> {
+        let mut rest = records.into_iter();
+        let first = if worked && to_somebody && !self.is_heard() {
+            // The work would be in vain.
+            rest.by_ref().take(1).collect()
+        } else if worked {
+            let head = rest.next().expect("a body is one record or more");
+            // Worked records have a budget of their own; the work is pace enough.
+            vec![worked_one(self.post.work(), &head)?.finished().await?]
+        } else {
+            rest.by_ref().take(PARTS_AT_ONCE).collect()
+        };
+        let msg_id = first.first().expect("a body is one record or more").msg_id();
+        let peers = self.publish_some(first, to_somebody).await?;
+        let rest: Vec<Record> = rest.collect();
+        let rest = (!rest.is_empty() && peers > 0).then(|| {
+            let handle = self.clone();
+            tokio::spawn(async move {
+                let gone = if worked { handle.publish_worked(rest).await } else { handle.publish_paced(rest).await };
+                gone.inspect_err(|error| tracing::warn!(%error, "not all parts of a message went out")).unwrap_or(false)
+            })
+        });
+        Ok(Published { msg_id, peers, rest })
+    }
+
+    /// What became of a message of the user's. Gives the id of its first record, and to how many peers it went.
+    pub(super) fn after(
+        &self,
+        key: OutKey,
+        published: Result<Published, SendError>,
+    ) -> Result<(MsgId, usize), SendError> {
+        let Published { msg_id, peers, rest } = match published {
+            Ok(published) => published,
+            Err(error) => {
+                // The next run of the node sends what this one could not.
+                if !matches!(error, SendError::Publish(PublishError::Stopping)) {
+                    self.post.gave_up(key, error.to_string());
+                }
+                return Err(error);
+            }
+        };
+        if peers == 0 {
+            self.post.waits(key);
+            return Ok((msg_id, 0));
+        }
+        self.post.went(key.clone(), peers, rest.is_none());
+        if let Some(rest) = rest {
+            let post = self.post.clone();
+            tokio::spawn(async move {
+                match rest.await {
+                    Ok(true) => post.went(key, peers, true),
+                    // All of it is sent again.
+                    Ok(false) | Err(_) => post.waits(key),
+                }
+            });
+        }
+        Ok((msg_id, peers))
+    }
+
+    /// Whether there is a peer that takes records, as of a moment ago.
+    pub(super) fn is_heard(&self) -> bool {
+        self.status().connections.iter().any(|link| link.peer.carries == Carries::Records)
+    }
+
+    /// To how many peers the first went.
+    async fn publish_some(&self, records: Vec<Record>, to_somebody: bool) -> Result<usize, SendError> {
+        let receipts = match to_somebody {
+            true => self.publish_to_somebody(records).await?,
+            false => self.publish_records(records).await?,
+        };
         Ok(receipts.first().map_or(0, |receipt| receipt.peers))
     }
 
-    async fn publish_paced(&self, records: Vec<Record>) {
+    /// Whether there was somebody to send to all the time.
+    async fn publish_paced(&self, records: Vec<Record>) -> Result<bool, SendError> {
         for some in records.chunks(PARTS_PER_S) {
             tokio::time::sleep(PART_PAUSE).await;
-            if self.publish_records(some.to_vec()).await.is_err() {
-                tracing::warn!(parts = records.len(), "the node ends before all parts of a message went out");
-                return;
+            if self.publish_some(some.to_vec(), true).await? == 0 {
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
-    /// Worked records have a budget of their own; the work is pace enough.
-    async fn publish_worked(&self, records: Vec<Record>) {
+    async fn publish_worked(&self, records: Vec<Record>) -> Result<bool, SendError> {
         for record in records {
-            let search = worked(self.post.work(), &record);
-            let found = match search {
-                Ok(search) => search.finished().await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            match found {
-                Ok(record) => {
-                    if self.publish_records(vec![record]).await.is_err() {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the parts of a message that are left do not go out");
-                    return;
-                }
+            let record = worked_one(self.post.work(), &record)?.finished().await?;
+            if self.publish_some(vec![record], true).await? == 0 {
+                return Ok(false);
             }
         }
+        Ok(true)
     }
+}
+
+/// Records of one message that were handed to the links.
+pub(super) struct Published {
+    /// The id of the first.
+    msg_id: MsgId,
+    /// To how many peers it went at once.
+    peers: usize,
+    /// The others are on their way; says whether all of them went.
+    rest: Option<JoinHandle<bool>>,
 }
 
 impl Post {
@@ -254,7 +329,7 @@ impl Post {
     }
 }
 
-fn worked(pool: &WorkPool, record: &Record) -> Result<Search, SendError> {
+fn worked_one(pool: &WorkPool, record: &Record) -> Result<Search, SendError> {
     let (expiry, coding) = record.stamp().map_or((0, 0), |stamp| (stamp.expiry, stamp.coding));
     let body = record.body().to_vec();
     Ok(pool.begin(Wanted { target: record.target(), body, expiry, coding, bits: WORKED_BITS })?)

@@ -18,6 +18,7 @@ use nightjar_envelope::{CODING, Place};
 use zeroize::Zeroizing;
 
 use super::direct;
+use super::outbox::{DEADLINE_S_DEFAULT, DEADLINE_S_MAX, OUTBOX_MAX};
 use super::people::{TooManyContacts, rank};
 use super::person::{Person, short};
 use super::state::{OwnKey, State};
@@ -26,7 +27,7 @@ use crate::chain::standing::Standing;
 use crate::handle::PublishError;
 use crate::identity::TimeError;
 use crate::message::{Content as Came, NewMessage, Reading, Said};
-use crate::store::{Change, Pair, Relation};
+use crate::store::{Again, Change, Pair, Relation, Way};
 use crate::work::{BeginError, WorkError};
 
 /// Parts that go out at once. Neighbours keep the budget of ten seconds for those who were silent; this is half of what one
@@ -136,6 +137,8 @@ pub struct Letter {
     pub seal: SealWish,
     /// How long it may be flooded, 10..=3600 s; the default when `None`.
     pub lifetime_s: Option<u32>,
+    /// For how long it waits for a peer, 0..=[`DEADLINE_S_MAX`]; the default when `None`.
+    pub deadline_s: Option<u32>,
     /// In a card: what the author calls himself.
     pub nick: Option<String>,
     /// In a proof: the delegation.
@@ -157,6 +160,7 @@ impl Letter {
             speaker: SpeakAs::Usual,
             seal: SealWish::Best,
             lifetime_s: None,
+            deadline_s: None,
             nick: None,
             delegation: None,
             hand_over: None,
@@ -200,8 +204,11 @@ pub(super) struct Prepared {
     pub(super) place: Option<CardPlace>,
     /// What the user should know.
     pub note: Option<String>,
-    /// For the log, unless it comes there by itself.
-    pub(super) own: Option<NewMessage>,
+    /// For the log.
+    pub(super) own: NewMessage,
+    /// How it is sent again when nobody takes it, and until when, Unix seconds.
+    pub(super) again: Again,
+    pub(super) deadline: u32,
     pub(super) changes: Vec<Change>,
     /// Whom it was written to under seal.
     pub(super) pair: Option<Pair>,
@@ -361,6 +368,12 @@ pub enum SendError {
         "PascalCoin's own seals hold text and nothing beside it: leave out kind, reply and type, or choose another seal"
     )]
     TextOnly,
+    /// It cannot wait so long.
+    #[error("a message waits for a peer for {DEADLINE_S_MAX} s at the most: {0} were asked for")]
+    Deadline(u32),
+    /// There is no room for more that wait.
+    #[error("{OUTBOX_MAX} messages wait for a peer, and that is the most: `outbox` lists them, and takes them back")]
+    OutboxFull,
     /// A password that is empty.
     #[error("the password is empty")]
     NoPassword,
@@ -427,6 +440,19 @@ enum How {
     Aes { target: Target, password: Zeroizing<String> },
 }
 
+impl How {
+    /// The way by which it can be sent again under a new date; `None` when it would be another message then.
+    fn way(&self) -> Option<Way> {
+        match self {
+            Self::Open { target } => Some(Way::Open(*target)),
+            Self::Channel { name } => Some(Way::Channel(name.clone())),
+            Self::First { other, to } => Some(Way::First(*other, to.text())),
+            Self::Pair { other } => Some(Way::Pair(*other)),
+            Self::Dest { .. } | Self::Aes { .. } => None,
+        }
+    }
+}
+
 impl State {
     /// Whether the key of an account will be asked for.
     pub(super) fn wants_account_key(&self, letter: &Letter) -> Option<u32> {
@@ -459,6 +485,11 @@ impl State {
             return Err(PublishError::Lifetime(lifetime_s).into());
         }
         let expiry = now.unix_s().saturating_add(lifetime_s);
+        let deadline_s = letter.deadline_s.unwrap_or(DEADLINE_S_DEFAULT);
+        if deadline_s > DEADLINE_S_MAX {
+            return Err(SendError::Deadline(deadline_s));
+        }
+        let deadline = now.unix_s().saturating_add(deadline_s);
         match letter.kind {
             Kind::Reaction if letter.reply_to.is_none() => return Err(SendError::NoReply("a reaction")),
             Kind::Edit if letter.reply_to.is_none() => return Err(SendError::NoReply("an edit")),
@@ -466,7 +497,7 @@ impl State {
         }
         let choice = self.choose(letter, account_key, now)?;
         if let Some(body) = as_it_is(letter, &choice) {
-            return self.prepare_raw(letter, choice, body, expiry, now, chance);
+            return self.prepare_raw(letter, choice, body, (expiry, deadline), now, chance);
         }
         let author = choice.author;
         let speaks = |key: &ChatKey| match letter.kind {
@@ -500,7 +531,11 @@ impl State {
             ..MapDraft::new(letter.kind, time_ms)
         };
         let map = draft.build()?;
-        let Wrapped { place, body, sealed, text } = self.wrap(&choice, own, letter, &map, expiry, chance)?;
+        let text = match &letter.content {
+            Some(Content::Text(text)) if !text.is_empty() => Some(text.as_ref()),
+            _ => None,
+        };
+        let Wrapped { place, body, sealed, text } = self.wrap(&choice.how, own, text, &map, expiry, chance)?;
         let form = body.first().copied().unwrap_or_default();
         let records = records(&place, &body, chance)?;
         let seconds = seconds_for(records.len());
@@ -515,9 +550,9 @@ impl State {
         };
         let head = records.first().cloned().expect("a body is one record or more");
         let (changes, pair) = self.changes(&choice, letter, now);
-        let name = match &letter.to {
-            Addressee::Name(name) => Some(name.typed().to_owned()),
-            Addressee::Target(_) | Addressee::Key(_) | Addressee::Named(..) => None,
+        let again = match choice.how.way().zip(author) {
+            Some((way, author)) => Again::Anew { way, map: map.bytes().to_vec(), author, lifetime_s },
+            None => Again::AsItIs(records.clone()),
         };
         let reading = Reading {
             conversation: choice.conversation.clone(),
@@ -530,8 +565,11 @@ impl State {
             }),
             request: false,
         };
+        let name = typed(&letter.to);
         let own = NewMessage { received: now, own: true, name, content: Came::Record(head), reading: Some(reading) };
         Ok(Prepared {
+            deadline: if matches!(again, Again::Anew { .. }) { deadline } else { deadline.min(expiry) },
+            again,
             records,
             id,
             target: place.target,
@@ -541,7 +579,7 @@ impl State {
             place: choice.place(),
             conversation: choice.conversation,
             note: choice.note,
-            own: Some(own),
+            own,
             changes,
             pair,
         })
@@ -553,15 +591,29 @@ impl State {
         letter: &Letter,
         choice: Choice,
         body: &[u8],
-        expiry: u32,
+        (expiry, deadline): (u32, u32),
         now: Wall,
         chance: &mut rand_chacha::ChaCha20Rng,
     ) -> Result<Prepared, SendError> {
         let (changes, pair) = self.changes(&choice, letter, now);
         let How::Open { target } = choice.how else { unreachable!("only what is in the open stays as it is") };
         let record = Record::dated(target, body, expiry, CODING_RAW, nonce(chance))?;
+        let id = MessageId::of_raw(self.network, &record);
+        let reading = Reading {
+            conversation: choice.conversation.clone(),
+            id: Some(id),
+            author: None,
+            own_key: None,
+            said: Said::Raw,
+            standing: Standing::Anonymous,
+            request: false,
+        };
+        let content = Came::Record(record.clone());
         Ok(Prepared {
-            id: MessageId::of_raw(self.network, &record),
+            id,
+            own: NewMessage { received: now, own: true, name: typed(&letter.to), content, reading: Some(reading) },
+            again: Again::AsItIs(vec![record.clone()]),
+            deadline: deadline.min(expiry),
             records: vec![record],
             target,
             expiry,
@@ -570,11 +622,17 @@ impl State {
             place: None,
             conversation: choice.conversation,
             note: choice.note,
-            // It stands in the log when its name is listened to, as such records always did.
-            own: None,
             changes,
             pair,
         })
+    }
+}
+
+/// The name that somebody typed.
+fn typed(to: &Addressee) -> Option<String> {
+    match to {
+        Addressee::Name(name) => Some(name.typed().to_owned()),
+        Addressee::Target(_) | Addressee::Key(_) | Addressee::Named(..) => None,
     }
 }
 
@@ -767,9 +825,9 @@ impl State {
 
     fn wrap(
         &self,
-        choice: &Choice,
+        how: &How,
         own: Option<&OwnKey>,
-        letter: &Letter,
+        text: Option<&str>,
         map: &Map,
         expiry: u32,
         chance: &mut rand_chacha::ChaCha20Rng,
@@ -777,15 +835,12 @@ impl State {
         let secret = own.map(|own| &own.secret);
         let at = |target: Target| Place { network: self.network, target, expiry };
         let day = at(Target([0; 16])).day();
-        let text = || match &letter.content {
-            Some(Content::Text(text)) if !text.is_empty() => Ok(text.clone().into_owned()),
-            _ => Err(SendError::TextOnly),
-        };
+        let text = || text.map(str::to_owned).ok_or(SendError::TextOnly);
         let standing = |key: &ChatKey| self.known.speaker(key).map_or(Standing::Claimed, |it| it.standing);
         let sender = || secret.ok_or(SendError::NoIdentity);
         // A claim is to be believed by others as well; what is said to one person is for that person alone.
         let shown = map.kind() == Kind::Proof;
-        Ok(match &choice.how {
+        Ok(match how {
             How::Open { target } => {
                 let wrap = secret.map_or(Wrap::Anonymous, Wrap::Signed);
                 let place = at(*target);
@@ -823,6 +878,34 @@ impl State {
                 Wrapped { place, body, sealed: Sealed::Aes, text: Some(text) }
             }
         })
+    }
+
+    /// The records of a message that did not go out, under a new date.
+    pub(super) fn anew(
+        &self,
+        way: &Way,
+        map: &[u8],
+        author: &ChatKey,
+        expiry: u32,
+        chance: &mut rand_chacha::ChaCha20Rng,
+    ) -> Result<Vec<Record>, SendError> {
+        let own = self.speaking_key(author).ok_or(if self.locked {
+            SendError::Locked
+        } else {
+            SendError::NoSuchIdentity(*author)
+        })?;
+        let map = Map::read_all(map).map_err(|_| SendError::TextOnly)?;
+        let how = match way {
+            Way::Open(target) => How::Open { target: *target },
+            Way::Channel(name) => How::Channel { name: name.clone() },
+            Way::First(other, name) => {
+                let to: TypedName = name.parse().map_err(|_| SendError::NoWay(*other))?;
+                How::First { other: *other, to: to.name().clone() }
+            }
+            Way::Pair(other) => How::Pair { other: *other },
+        };
+        let Wrapped { place, body, .. } = self.wrap(&how, Some(own), None, &map, expiry, chance)?;
+        records(&place, &body, chance)
     }
 
     /// What changes with the sending: whom we wrote to is a contact, and who spoke is remembered.

@@ -80,7 +80,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(network: Network, people: People, now: Wall) -> Self {
-        let People { joined, pairs, declined, speakers, proofs, ends, speaks, pins, parted, heirs } = people;
+        let People { joined, pairs, declined, speakers, proofs, ends, speaks, pins, parted, heirs, outbox: _ } = people;
         let joined = joined.into_iter().take(JOINED_MAX).map(|Joined { name, typed, root, password }| {
             (name, JoinedName { typed, channel: root.map(ChannelKey::from_root), password })
         });

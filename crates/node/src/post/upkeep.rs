@@ -336,7 +336,7 @@ async fn tell(handle: &Handle, letter: Letter) -> Result<usize, SendError> {
     let post = handle.post().clone();
     let prepared = tokio::task::spawn_blocking(move || post.prepare(&letter, None)).await;
     let prepared = prepared.map_err(|_| SendError::Publish(PublishError::Stopping))??;
-    handle.send_prepared(prepared, Work::WhenCrowded, false).await.map(|sent| sent.peers)
+    handle.tell(prepared, Work::WhenCrowded).await
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod events;
 mod log;
+mod outbox;
 mod people;
 mod queue;
 mod read;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
 use crate::message::{Content, EventPage, Filter, NewMessage, Page, Said, Seq};
 
+pub use outbox::{Again, Outgoing, Way};
 pub use people::{Change, Ended, Joined, Pair, People, Pin, Proof, Relation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
 pub use read::PAGE_BYTES_MAX;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use zeroize::Zeroizing;
 
 use super::log::Log;
+use super::outbox::{self, Outgoing};
 use super::read::signed;
 use crate::chain::standing::Standing;
 use crate::message::{Delivery, NewMessage, Speaker};
@@ -128,6 +129,8 @@ pub struct People {
     pub parted: Vec<(String, Wall)>,
     /// Keys that go on as another, and which.
     pub heirs: Vec<(ChatKey, ChatKey)>,
+    /// Own messages that did not all go out yet, what waits longest first.
+    pub outbox: Vec<Outgoing>,
 }
 
 /// Something that changes in it. Written with the messages of the same batch, or not at all.
@@ -186,6 +189,10 @@ pub enum Change {
     Own(Box<NewMessage>, Delivery),
     /// How far a message of this node came.
     Delivery(String, MessageId, Delivery),
+    /// A message waits to go out.
+    Outgoing(Outgoing),
+    /// It went, or is given up.
+    NotOutgoing(String, MessageId),
 }
 
 pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()> {
@@ -193,6 +200,8 @@ pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()>
     match change {
         Change::Own(message, delivery) => return log.store_own(message, delivery),
         Change::Delivery(conversation, id, delivery) => return log.deliver(conversation, *id, delivery),
+        Change::Outgoing(outgoing) => outbox::put(transaction, outgoing),
+        Change::NotOutgoing(conversation, id) => outbox::remove(transaction, conversation, *id),
         Change::Join(Joined { name, typed, root, password }) => transaction.execute(
             "INSERT OR REPLACE INTO joined (name, typed, root, password) VALUES (?1, ?2, ?3, ?4)",
             params![
@@ -385,6 +394,7 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
             Ok((row.get(0)?, wall(row, 1)?))
         })?,
         heirs: rows(&look, "SELECT old, heir FROM heir", |row| Ok((key(row, 0)?, key(row, 1)?)))?,
+        outbox: outbox::all(&look)?,
     })
 }
 
@@ -441,7 +451,7 @@ pub(super) fn broken(column: usize, kind: Type, what: &'static str) -> rusqlite:
     rusqlite::Error::FromSqlConversionFailure(column, kind, what.into())
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     sql: &str,
     read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,

@@ -12,7 +12,9 @@ use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::map::{Content as Text, ContentType, Kind as MessageKind, Map};
 use nightjar_node::handle::{Handle, PAGE_MESSAGES_MAX};
 use nightjar_node::identity::NOBODY;
-use nightjar_node::message::{Content, Destination, Draft, Filter, Message, Page, Reading, Said, Speaker};
+use nightjar_node::message::{
+    Content, Delivery, Destination, Draft, Event, Filter, Message, Page, Reading, Said, Speaker, What,
+};
 use nightjar_node::post::{Addressee, Letter, SealWish, Sealed, SendError, SpeakAs, TypeOfContent, Work};
 use serde::Serialize;
 
@@ -36,7 +38,8 @@ const _: () = assert!(BODY_BYTES_MAX == 239 && PAYLOAD_BYTES_MAX == 255);
 pub(crate) const SEND: Method<Handle> = Method {
     name: "sendmessage",
     summary: "Sends a text or data to whoever listens to a name or a target.",
-    notes: "Done when it, or its first parts, were handed to the links. Texts are UTF-8. What is longer than one record is cut into up to 312 parts, \
+    notes: "Done when it is written to the log and it, or its first parts, were handed to the links. With no peer it waits in the outbox, over \
+            restarts too, and goes out when there is one; how far it came stands with the message in `getmessages`. Texts are UTF-8. What is longer than one record is cut into up to 312 parts, \
             which go out at a pace that neighbours take: `seconds` says how long that takes from now on.\n\n\
             A message is signed with the chat key of the conversation, else with the default one, else it is by nobody; then, \
             when it is short and nothing else is wanted, it is a record without envelope, which every program can read. To a nick or an account it \
@@ -72,6 +75,12 @@ pub(crate) const SEND: Method<Handle> = Method {
             kind: Kind::Integer(0, u64::MAX),
             need: Need::Optional,
             doc: "For how many seconds it may be passed on, 10 to 3600; 600 when left out. A plain record has none.",
+        },
+        Param {
+            name: "deadline_s",
+            kind: Kind::Integer(0, u64::MAX),
+            need: Need::Optional,
+            doc: "For how many seconds it waits for a peer, up to 604800; 86400 when left out. What nobody signed waits no longer than it may be passed on: under another date it would be another message.",
         },
         Param {
             name: "kind",
@@ -125,8 +134,9 @@ pub(crate) const SEND: Method<Handle> = Method {
         field(
             "peers",
             "integer",
-            "To how many peers it went at once; with 0 it goes to whoever connects while it lives.",
+            "To how many peers it went at once; with 0 it waits for one. A plain record goes to whoever connects while it lives.",
         ),
+        field_if("waits_until", "integer", "With no peer: until when it waits for one, Unix seconds."),
         field_if("parts", "integer", "Records that it was cut into; 1 = none. Not of a plain record."),
         field_if("seconds", "integer", "For how long its parts go out. Not of a plain record."),
         field_if("sealed", "text", "`none`, `channel`, `chatkey`, `dest` or `aes`. Not of a plain record."),
@@ -144,8 +154,9 @@ pub(crate) const SEND: Method<Handle> = Method {
 
 pub(crate) const GET: Method<Handle> = Method {
     name: "getmessages",
-    summary: "Messages to what is listened to, those sent at this node (`own`) among them, oldest first.",
-    notes: "To lose nothing, call it again with `since` = the last `next`. When `first` is greater than `since` + 1, messages in between were \
+    summary: "Messages to what is listened to and those sent at this node (`own`), oldest first; with `changes` also what happened to them.",
+    notes: "With `changes` each entry has an `event`: `stored`, a new message; `changed`, how an older one (`of`) is now, such as how far it came; `author`, what is \
+            known of an author now; `erased`, the message `of` is gone. All have numbers of one row, so that who reads on from `next` misses none.\n\nTo lose nothing, call it again with `since` = the last `next`. When `first` is greater than `since` + 1, messages in between were \
             dropped because the log is full. With `wait_s` the call waits for a message when there is none yet; the calls of one \
             HTTP request wait 60 s together at the most. An answer may hold fewer messages than `limit` although there are more.\n\n\
             What came is a stranger's: `text` may hold control characters, which a terminal must not be given.",
@@ -169,6 +180,12 @@ pub(crate) const GET: Method<Handle> = Method {
             doc: "If there is none, wait so many seconds for one; 0 when left out.",
         },
         Param {
+            name: "changes",
+            kind: Kind::Boolean,
+            need: Need::Optional,
+            doc: "Also what happened to messages after they were stored. `false` when left out.",
+        },
+        Param {
             name: "name",
             kind: Kind::Name,
             need: Need::Optional,
@@ -178,6 +195,15 @@ pub(crate) const GET: Method<Handle> = Method {
     result: &[
         field("messages", "array", "The messages."),
         field("messages[].seq", "integer", "Its place in this node's log, counted from 1, gap-free, never used again."),
+        field_if("messages[].event", "text", "Only with `changes`: `stored`, `changed`, `author` or `erased`."),
+        field_if("messages[].of", "integer", "Of `changed` and `erased`: the seq of the message."),
+        field_if(
+            "messages[].delivery",
+            "text",
+            "How far an own message came: `working` (work is done for it), `queued` (it waits for a peer), `sent` and `held` (`delivery_peers` took it, or say that they hold it), `acknowledged` (by the recipient), or `failed` (`delivery_error`).",
+        ),
+        field_if("messages[].delivery_peers", "integer", "Of `sent` and `held`: how many peers."),
+        field_if("messages[].delivery_error", "text", "Of `failed`: why."),
         field_if(
             "messages[].id",
             "hex",
@@ -277,6 +303,8 @@ struct SentMessage {
     target: String,
     expiry: u32,
     peers: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_until: Option<u32>,
     parts: usize,
     seconds: u32,
     sealed: &'static str,
@@ -308,10 +336,40 @@ struct Messages {
 #[derive(Serialize)]
 struct Shown {
     seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+    #[serde(flatten)]
+    what: ShownWhat,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ShownWhat {
+    Message(Box<ShownMessage>),
+    Author(ShownAuthor),
+    Nothing {},
+}
+
+#[derive(Serialize)]
+struct ShownMessage {
     #[serde(flatten)]
     content: ShownContent,
     own: bool,
+    #[serde(flatten)]
+    delivery: ShownDelivery,
     received: u64,
+}
+
+#[derive(Default, Serialize)]
+struct ShownDelivery {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_peers: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -378,10 +436,12 @@ struct ShownAuthor {
     looks_like: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<String>,
-    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state_now: Option<String>,
-    verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -439,6 +499,7 @@ async fn send(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, Rp
         seal: seal(&mut arguments).map_err(refused)?,
         content: Some(content),
         lifetime_s,
+        deadline_s: arguments.integer("deadline_s").map(|s: u64| u32::try_from(s).unwrap_or(u32::MAX)),
         ..Letter::text(to, "")
     };
     let work = match arguments.boolean("work") {
@@ -457,6 +518,7 @@ async fn send(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, Rp
         target: sent.target.to_string(),
         expiry: sent.expiry,
         peers: sent.peers,
+        waits_until: sent.waits_until,
         parts: sent.parts,
         seconds: sent.seconds,
         sealed: match sent.sealed {
@@ -612,37 +674,103 @@ async fn get(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, Rpc
         targets: name.as_ref().map(TypedName::targets).unwrap_or_default(),
         conversations: name.map(|name| node.post().conversations(name.name())).unwrap_or_default(),
     };
-    let mut page = node.messages(since, limit, &filter, Duration::ZERO).await?;
-    if page.messages.is_empty() && !wait.is_zero() {
-        let from = page.next;
-        page = call.patience.wait(wait, |wait| node.messages(from, limit, &filter, wait)).await??;
-    }
-    let authors = page.messages.iter().filter_map(|message| message.reading.as_ref()?.author);
-    let alike = node.post().look_alike(authors);
-    Ok(Answer::of(&shown_page(page, &alike)))
+    let page = if arguments.boolean("changes").unwrap_or(false) {
+        let mut page = node.events(since, limit, &filter, Duration::ZERO).await?;
+        if page.events.is_empty() && !wait.is_zero() {
+            let from = page.next;
+            page = call.patience.wait(wait, |wait| node.events(from, limit, &filter, wait)).await??;
+        }
+        page
+    } else {
+        let mut page = node.messages(since, limit, &filter, Duration::ZERO).await?;
+        if page.messages.is_empty() && !wait.is_zero() {
+            let from = page.next;
+            page = call.patience.wait(wait, |wait| node.messages(from, limit, &filter, wait)).await??;
+        }
+        return Ok(Answer::of(&shown_messages(page, |authors| node.post().look_alike(authors))));
+    };
+    let alike = node.post().look_alike(page.events.iter().filter_map(author_of));
+    Ok(Answer::of(&shown_page(page.events, page.next, page.first, |event| shown_event(event, &alike))))
 }
 
 /// Authors whose nick looks like that of somebody else whom the user knows, and that nick.
 type Alike = BTreeMap<ChatKey, String>;
 
-fn shown_page(page: Page, alike: &Alike) -> Messages {
-    let mut next = page.next;
+fn shown_messages(page: Page, look_alike: impl FnOnce(Vec<ChatKey>) -> Alike) -> Messages {
+    let alike = look_alike(page.messages.iter().filter_map(|message| message.reading.as_ref()?.author).collect());
+    shown_page(page.messages, page.next, page.first, |message| Entry {
+        seq: message.seq,
+        bytes: json_bytes_max(&message),
+        shown: Shown { seq: message.seq, event: None, of: None, what: shown(message, &alike) },
+    })
+}
+
+fn author_of(event: &Event) -> Option<ChatKey> {
+    match &event.what {
+        What::Stored(message) | What::Changed(message) => message.reading.as_ref()?.author,
+        What::Author(speaker) => Some(speaker.key),
+        What::Erased(_) => None,
+    }
+}
+
+fn shown_event(Event { seq, what }: Event, alike: &Alike) -> Entry {
+    let message = |message: Message, event: &'static str, of: Option<u64>| Entry {
+        seq,
+        bytes: json_bytes_max(&message),
+        shown: Shown { seq, event: Some(event), of, what: shown(message, alike) },
+    };
+    let short = |event: &'static str, of: Option<u64>, what: ShownWhat| Entry {
+        seq,
+        bytes: 1024,
+        shown: Shown { seq, event: Some(event), of, what },
+    };
+    match what {
+        What::Stored(stored) => message(*stored, "stored", None),
+        What::Changed(changed) => {
+            let of = changed.seq;
+            message(*changed, "changed", Some(of))
+        }
+        What::Author(speaker) => {
+            let author = ShownAuthor {
+                author: Some(speaker.key.to_string()),
+                looks_like: alike.get(&speaker.key).cloned(),
+                nick: speaker.nick,
+                account: speaker.account.map(|account| Name::Account(account).text()),
+                state: None,
+                state_now: Some(speaker.standing.to_string()),
+                verified: None,
+            };
+            short("author", None, ShownWhat::Author(author))
+        }
+        What::Erased(of) => short("erased", Some(of), ShownWhat::Nothing {}),
+    }
+}
+
+/// One entry of a page, and about how many bytes its JSON may take.
+struct Entry {
+    seq: u64,
+    bytes: usize,
+    shown: Shown,
+}
+
+fn shown_page<T>(entries: Vec<T>, mut next: u64, first: u64, show: impl Fn(T) -> Entry) -> Messages {
     let mut bytes = 0;
-    let mut messages = Vec::with_capacity(page.messages.len());
+    let mut messages = Vec::with_capacity(entries.len());
     let mut last = None;
-    for message in page.messages {
-        bytes += json_bytes_max(&message);
+    for entry in entries {
+        let entry = show(entry);
+        bytes += entry.bytes;
         match last {
             // The first one is shown however long it is: readers must get on.
             Some(last) if bytes > PAGE_BYTES_MAX => {
                 next = last;
                 break;
             }
-            _ => last = Some(message.seq),
+            _ => last = Some(entry.seq),
         }
-        messages.push(shown(message, alike));
+        messages.push(entry.shown);
     }
-    Messages { messages, next, first: page.first }
+    Messages { messages, next, first }
 }
 
 /// No more than this many bytes of JSON: two hex digits for each byte, and up to six for each when it is a control character.
@@ -663,15 +791,28 @@ fn json_bytes_max(message: &Message) -> usize {
     2048 + 8 * (said + read)
 }
 
-fn shown(message: Message, alike: &Alike) -> Shown {
-    let Message { seq, received, own, name, content, reading, speaker } = message;
+fn shown(message: Message, alike: &Alike) -> ShownWhat {
+    let Message { seq: _, received, own, name, content, reading, speaker, delivery } = message;
     let content = match content {
         Content::Record(record) => ShownContent::Record(Box::new(shown_record(&record, name, reading, speaker, alike))),
         Content::Wallet { peer, text } => {
             ShownContent::Wallet(ShownWallet { bridge: peer, payload: hex(&text), text: String::from_utf8(text).ok() })
         }
     };
-    Shown { seq, content, own, received: received.0 }
+    let delivery = delivery.map(shown_delivery).unwrap_or_default();
+    ShownWhat::Message(Box::new(ShownMessage { content, own, delivery, received: received.0 }))
+}
+
+fn shown_delivery(delivery: Delivery) -> ShownDelivery {
+    let (word, delivery_peers, delivery_error) = match delivery {
+        Delivery::Working => ("working", None, None),
+        Delivery::Queued => ("queued", None, None),
+        Delivery::Sent(peers) => ("sent", Some(peers), None),
+        Delivery::Held(peers) => ("held", Some(peers), None),
+        Delivery::Acknowledged => ("acknowledged", None, None),
+        Delivery::Failed(why) => ("failed", None, Some(why)),
+    };
+    ShownDelivery { delivery: Some(word), delivery_peers, delivery_error }
 }
 
 fn shown_record(
@@ -767,9 +908,9 @@ fn shown_author(reading: &Reading, speaker: Option<Speaker>, alike: &Alike) -> O
         nick: speaker.as_ref().and_then(|speaker| speaker.nick.clone()),
         looks_like: reading.author.and_then(|author| alike.get(&author).cloned()),
         account: speaker.and_then(|speaker| speaker.account).map(|account| Name::Account(account).text()),
-        state: reading.standing.to_string(),
+        state: Some(reading.standing.to_string()),
         state_now: now.map(|now| now.to_string()),
-        verified: reading.author.is_some(),
+        verified: Some(reading.author.is_some()),
     })
 }
 
@@ -792,8 +933,9 @@ impl From<SendError> for RpcError {
                 Code::NotFound
             }
             SendError::NoAccountKey { .. } | SendError::NotJoined(_) | SendError::Ambiguous { .. } => Code::NotFound,
-            SendError::Contacts(_) | SendError::Begin(_) => Code::TooMany,
+            SendError::Contacts(_) | SendError::Begin(_) | SendError::OutboxFull => Code::TooMany,
             SendError::Locked => Code::Locked,
+            SendError::Deadline(_) => Code::InvalidParams,
             _ => Code::CannotBeSent,
         };
         Self::new(code, error.to_string())
@@ -821,6 +963,7 @@ mod tests {
             content,
             reading: None,
             speaker: None,
+            delivery: None,
         }
     }
 
@@ -838,7 +981,7 @@ mod tests {
 
     fn json_of(messages: Vec<Message>) -> Value {
         let next = messages.last().map_or(0, |message| message.seq);
-        let shown = shown_page(Page { messages, next, first: 1 }, &Alike::new());
+        let shown = shown_messages(Page { messages, next, first: 1 }, |_| Alike::new());
         let json: Value = serde_json::from_str(Answer::of(&shown).json()).unwrap();
         assert_eq!(undocumented(GET.result, &json), Vec::<String>::new());
         json

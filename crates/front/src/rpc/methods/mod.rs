@@ -5,6 +5,7 @@ pub(super) mod identity;
 pub(super) mod listen;
 pub(super) mod messages;
 pub(super) mod node;
+pub(super) mod outbox;
 pub(super) mod peers;
 pub(super) mod people;
 pub(super) mod wallet;

@@ -28,3 +28,27 @@ ALTER TABLE message ADD COLUMN delivery INTEGER;
 -- How many peers; why it failed.
 ALTER TABLE message ADD COLUMN delivery_peers INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN delivery_why TEXT;
+
+-- Own messages that did not all go out yet: what is sent again, and until when.
+CREATE TABLE outbox (
+    conversation TEXT NOT NULL,
+    message_id BLOB NOT NULL,
+    -- Unix milliseconds, Unix seconds.
+    queued_ms INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    worked INTEGER NOT NULL,
+    -- As it is: its records, one behind the other.
+    records BLOB,
+    -- Or wrapped anew under a new date. 0 = to a target, 1 = under a channel's passphrase, 2 = a first contact, 3 = to a pair's own target.
+    way INTEGER,
+    -- 0: the target. 1: the channel, 2: the name to write to. 2, 3: the other's chat key.
+    target BLOB,
+    name TEXT,
+    other BLOB,
+    -- What it says, who says it, and for how many seconds it may be flooded each time.
+    map BLOB,
+    author BLOB,
+    lifetime INTEGER,
+    CHECK ((records IS NULL) = (way IS NOT NULL)),
+    PRIMARY KEY (conversation, message_id)
+) STRICT, WITHOUT ROWID;
