@@ -1,12 +1,18 @@
 //! Messages as this node keeps and shows them, and drafts of those it is to send.
 
+use std::borrow::Cow;
+
 use nightjar_core::name::TypedName;
 use nightjar_core::record::{MsgId, Record, Target};
 use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::ChatKey;
+use nightjar_envelope::map::Map;
 
 use crate::chain::standing::Standing;
+
+/// The coding of a body that is text or bytes as they are.
+pub(crate) const CODING_RAW: u8 = 0;
 
 /// The place of a message in this node's own log: counted from 1, gap-free, never used again.
 pub type Seq = u64;
@@ -57,6 +63,8 @@ pub struct Reading {
     pub standing: Standing,
     /// Whether it came from somebody whom the user does not know.
     pub request: bool,
+    /// Whether it names the user.
+    pub mention: bool,
 }
 
 /// What a message says.
@@ -85,6 +93,24 @@ pub enum Said {
         /// The reason.
         why: String,
     },
+}
+
+/// The text of a message, if it is one that can be read.
+pub fn text_of<'m>(content: &'m Content, reading: Option<&'m Reading>) -> Option<Cow<'m, str>> {
+    match (reading.map(|reading| &reading.said), content) {
+        (Some(Said::Text { text, .. }), _) => Some(Cow::Borrowed(text)),
+        (Some(Said::Map { map, .. }), _) => {
+            let map = Map::read_all(map).ok()?;
+            let text = map.content().ok()??.as_text()?.to_owned();
+            Some(Cow::Owned(text))
+        }
+        (Some(Said::Unreadable { .. }), _) => None,
+        (Some(Said::Raw) | None, Content::Record(record)) => {
+            let is_raw = record.stamp().is_none_or(|stamp| stamp.coding == CODING_RAW && stamp.reserved == 0);
+            std::str::from_utf8(record.body()).ok().filter(|_| is_raw).map(Cow::Borrowed)
+        }
+        (Some(Said::Raw) | None, Content::Wallet { text, .. }) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
+    }
 }
 
 /// A message in the log.
@@ -209,6 +235,53 @@ impl Filter {
     pub const fn is_empty(&self) -> bool {
         self.targets.is_empty() && self.conversations.is_empty()
     }
+}
+
+/// What is looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// The words, in any order; a phrase stands between quotes, and what ends with `*` is the beginning of a word.
+    pub words: String,
+    /// Only in these conversations; in all when empty.
+    pub conversations: Vec<String>,
+    /// Only by this author.
+    pub author: Option<ChatKey>,
+    /// Only what came then or later.
+    pub since: Option<Wall>,
+    /// Only what came before that.
+    pub until: Option<Wall>,
+    /// Only before this seq: where an earlier search left off.
+    pub before: Option<Seq>,
+    /// So many at the most.
+    pub limit: usize,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The messages, newest first.
+    pub messages: Vec<Message>,
+    /// There may be more: search on with `before` = this.
+    pub next: Option<Seq>,
+}
+
+/// One conversation of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// Where it is held, as in [`Reading::conversation`].
+    pub name: String,
+    /// The seq of its last message.
+    pub last_seq: Seq,
+    /// When that came.
+    pub last: Wall,
+    /// Whether that came from somebody whom the user does not know.
+    pub request: bool,
+    /// Up to which seq it was read.
+    pub read: Seq,
+    /// Messages of others behind that.
+    pub unread: u64,
+    /// Those of them that name the user.
+    pub mentions: u64,
 }
 
 /// Where a draft is to go.

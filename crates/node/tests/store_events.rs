@@ -24,6 +24,7 @@ fn message(conversation: &str, number: u8, author: Option<ChatKey>, own: bool) -
         said: Said::Map { form: 2, map: vec![0xa0] },
         standing: Standing::Unchecked,
         request: true,
+        mention: false,
     };
     NewMessage { own, reading: Some(reading), ..new(dated(number, u64::from(number))) }
 }

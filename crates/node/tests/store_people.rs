@@ -10,7 +10,7 @@ use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::{ChatKey, ChatSecret};
 use nightjar_node::chain::standing::Standing;
-use nightjar_node::message::{Filter, NewMessage, Reading, Said, Speaker};
+use nightjar_node::message::{Filter, NewMessage, Reading, Said, Search, Speaker};
 use nightjar_node::store::{Change, Ended, Joined, Opened, Opener, Pair, People, Pin, Proof, Relation, Store};
 use store_common::{NO_LIMITS, all, dated, new, stored, wallet};
 use tempfile::TempDir;
@@ -29,6 +29,7 @@ fn read(conversation: &str, id: u8, said: Said) -> NewMessage {
         said,
         standing: Standing::Unchecked,
         request: false,
+        mention: false,
     };
     NewMessage { reading: Some(reading), ..new(dated(id, u64::from(id))) }
 }
@@ -92,6 +93,7 @@ async fn what_was_understood_of_a_message_is_read_as_it_was_written() {
                 said: Said::Unreadable { form: Some(4), why: why.clone() },
                 standing: Standing::Anonymous,
                 request: true,
+                mention: false,
                 ..read("raven", 3, map(2)).reading.unwrap()
             }),
             ..new(dated(3, 3))
@@ -259,6 +261,8 @@ async fn a_file_of_the_first_form_keeps_its_messages() {
     stored(&store, 2).await;
     let readings: Vec<_> = all(&store).await.into_iter().map(|message| message.reading.is_some()).collect();
     assert_eq!(readings, [false, true]);
+    let found = store.search(Search { words: "h".to_owned(), limit: 1, ..Search::default() }).await.unwrap();
+    assert_eq!(store_common::seqs(&found.messages), [1], "what was there before can be searched");
 }
 
 /// Whether the file or its write-ahead log holds these bytes.

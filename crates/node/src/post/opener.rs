@@ -19,10 +19,8 @@ use super::state::State;
 use super::{Shared, count};
 use crate::chain::standing::Standing;
 use crate::chain::view::Ask;
-use crate::message::{Content, NewMessage, Reading, Said};
+use crate::message::{CODING_RAW, Content, NewMessage, Reading, Said, text_of};
 use crate::store::{Change, Opened, Opener, Pair, Relation};
-
-const CODING_RAW: u8 = 0;
 
 /// Opens with the keys of the node.
 pub(super) struct PostOpener {
@@ -81,10 +79,13 @@ impl PostOpener {
                     said,
                     standing: Standing::Anonymous,
                     request: request && !message.own,
+                    mention: false,
                 })
             }
         };
-        if let Some(reading) = reading {
+        if let Some(mut reading) = reading {
+            let text = text_of(&message.content, Some(&reading));
+            reading.mention = text.is_some_and(|text| state.names_us(&text));
             let own = message.own || reading.author.is_some_and(|author| state.own_key(&author).is_some());
             opened.messages.push(NewMessage { own, reading: Some(reading), ..message });
         }
@@ -132,6 +133,7 @@ impl PostOpener {
                 said: Said::Unreadable { form: first, why: why.to_string() },
                 standing: Standing::Anonymous,
                 request: self.is_request(state, meant.as_ref(), None),
+                mention: false,
             }),
             open::Opened::Refused(Refused::Outsider) => {
                 count(&self.shared.counters.outsiders);
@@ -198,7 +200,16 @@ impl PostOpener {
             Says::Map(map) => Said::Map { form, map: map.bytes().to_vec() },
             Says::Text(text) => Said::Text { form, text },
         };
-        Some(Reading { conversation, id: Some(id), author, own_key: recipient, said, standing, request })
+        Some(Reading {
+            conversation,
+            id: Some(id),
+            author,
+            own_key: recipient,
+            said,
+            standing,
+            request,
+            mention: false,
+        })
     }
 
     /// What a map says of its author, in whatever message. Cards and proofs say nothing else, and are no messages.

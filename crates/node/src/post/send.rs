@@ -26,7 +26,7 @@ use super::upkeep::CardPlace;
 use crate::chain::standing::Standing;
 use crate::handle::PublishError;
 use crate::identity::TimeError;
-use crate::message::{Content as Came, NewMessage, Reading, Said};
+use crate::message::{CODING_RAW, Content as Came, NewMessage, Reading, Said};
 use crate::store::{Again, Change, Pair, Relation, Way};
 use crate::work::{BeginError, WorkError};
 
@@ -37,8 +37,6 @@ pub const PARTS_AT_ONCE: usize = 100;
 pub const PARTS_PER_S: usize = 10;
 /// A first contact is sent again when nothing was heard for so long.
 const SILENT_S: u32 = 7 * 86_400;
-/// The coding of a record that holds no envelope.
-const CODING_RAW: u8 = 0;
 
 /// For whom a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -564,6 +562,7 @@ impl State {
                 self.known.speaker(&key).map_or(Standing::Claimed, |speaker| speaker.standing)
             }),
             request: false,
+            mention: false,
         };
         let name = typed(&letter.to);
         let own = NewMessage { received: now, own: true, name, content: Came::Record(head), reading: Some(reading) };
@@ -607,6 +606,7 @@ impl State {
             said: Said::Raw,
             standing: Standing::Anonymous,
             request: false,
+            mention: false,
         };
         let content = Came::Record(record.clone());
         Ok(Prepared {

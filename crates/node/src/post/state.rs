@@ -207,6 +207,16 @@ impl State {
         self.own_key(key).filter(|own| !own.ended)
     }
 
+    /// Whether a text has one of our nicks in it, as a word.
+    pub(super) fn names_us(&self, text: &str) -> bool {
+        let nicks = self.own.iter().filter(|own| !own.ended).filter_map(|own| own.nick.as_deref());
+        let nicks: Vec<&str> = nicks.collect();
+        // What no nick can hold ends a word; a sentence may end with some of what one can.
+        let words = text.split(|it: char| it.is_whitespace() || ",:;!?()\"'@".contains(it));
+        let is_ours = |word: &str| nicks.iter().any(|nick| nick.eq_ignore_ascii_case(word));
+        !nicks.is_empty() && words.into_iter().any(|word| is_ours(word) || is_ours(word.trim_end_matches('.')))
+    }
+
     /// The key that speaks when nobody says which.
     pub(super) fn default_key(&self) -> Option<ChatKey> {
         self.own.iter().find(|own| own.default && !own.ended).map(|own| own.secret.public())

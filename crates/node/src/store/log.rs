@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use sha2::{Digest as _, Sha256};
 
 use super::read::signed;
+use super::search;
 use super::{MESSAGE_BYTES_EXTRA, cost};
 use crate::message::{Content, Delivery, NewMessage, Reading, Said};
 
@@ -33,6 +34,7 @@ impl Log<'_> {
         if stored {
             self.last += 1;
             self.bytes += signed(cost(message));
+            search::remember(self.transaction, self.last, &message.content, message.reading.as_ref())?;
         }
         Ok(stored)
     }
@@ -110,8 +112,9 @@ fn columns(delivery: &Delivery) -> (u8, u32, Option<&str>) {
 fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusqlite::Result<bool> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO message (seq, received_ms, own, name, target, identity, record, peer, text,
-                              conversation, message_id, author, own_key, form, said, unreadable, state, request)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT DO NOTHING",
+                              conversation, message_id, author, own_key, form, said, unreadable, state, request, mention)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+         ON CONFLICT DO NOTHING",
     )?;
     let (record, peer, text) = match &message.content {
         Content::Record(record) => (Some(record), None, None),
@@ -145,6 +148,7 @@ fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusq
         unreadable,
         reading.map(|reading| reading.standing.to_string()),
         reading.is_some_and(|reading| reading.request),
+        reading.is_some_and(|reading| reading.mention),
     ])?;
     Ok(inserted > 0)
 }

@@ -10,6 +10,7 @@ mod people;
 mod queue;
 mod read;
 mod schema;
+mod search;
 mod writer;
 
 use std::path::Path;
@@ -19,13 +20,14 @@ use nightjar_core::router::KnownAddress;
 use tokio::sync::watch;
 
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
-use crate::message::{Content, EventPage, Filter, NewMessage, Page, Said, Seq};
+use crate::message::{Content, Conversation, EventPage, Filter, Found, NewMessage, Page, Said, Search, Seq};
 
 pub use outbox::{Again, Outgoing, Way};
 pub use people::{Change, Ended, Joined, Pair, People, Pin, Proof, Relation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
 pub use read::PAGE_BYTES_MAX;
 pub use schema::{OpenError, VERSION};
+pub use search::{CONVERSATIONS_MAX, SEARCH_WORDS_MAX, UNREAD_COUNTED_MAX};
 
 use queue::{Order, Queue};
 use read::Readers;
@@ -154,6 +156,21 @@ impl Store {
     pub async fn events(&self, since: Seq, limit: usize, filter: &Filter) -> Result<EventPage, ReadError> {
         let (limit, filter) = (limit.clamp(1, PAGE_MESSAGES_MAX), narrow(filter)?);
         self.inner.readers.read(move |connection| events::page(connection, since, limit, &filter)).await
+    }
+
+    /// Messages in which words are, newest first: at most [`PAGE_MESSAGES_MAX`] and about [`PAGE_BYTES_MAX`].
+    pub async fn search(&self, wanted: Search) -> Result<Found, ReadError> {
+        let have = wanted.conversations.len();
+        if have > FILTER_TARGETS_MAX {
+            return Err(ReadError(format!("{have} conversations in one search: the most is {FILTER_TARGETS_MAX}")));
+        }
+        let wanted = Search { limit: wanted.limit.clamp(1, PAGE_MESSAGES_MAX), ..wanted };
+        self.inner.readers.read(move |connection| search::search(connection, &wanted)).await
+    }
+
+    /// All conversations, those in which something was said last first; [`CONVERSATIONS_MAX`] at the most.
+    pub async fn conversations(&self) -> Result<Vec<Conversation>, ReadError> {
+        self.inner.readers.read(search::conversations).await
     }
 
     /// What is kept as listened to, in the order in which it was begun.

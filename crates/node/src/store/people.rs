@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 use super::log::Log;
 use super::outbox::{self, Outgoing};
 use super::read::signed;
+use super::search;
 use crate::chain::standing::Standing;
-use crate::message::{Delivery, NewMessage, Speaker};
+use crate::message::{Delivery, NewMessage, Seq, Speaker};
 
 /// Rows of each kind that are read at the start: far more than memory keeps of each.
 const ROWS_MAX: usize = 65_536;
@@ -193,6 +194,8 @@ pub enum Change {
     Outgoing(Outgoing),
     /// It went, or is given up.
     NotOutgoing(String, MessageId),
+    /// A conversation was read up to there.
+    Read(String, Seq),
 }
 
 pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()> {
@@ -201,6 +204,7 @@ pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()>
         Change::Own(message, delivery) => return log.store_own(message, delivery),
         Change::Delivery(conversation, id, delivery) => return log.deliver(conversation, *id, delivery),
         Change::Outgoing(outgoing) => outbox::put(transaction, outgoing),
+        Change::Read(conversation, seq) => search::mark_read(transaction, conversation, *seq),
         Change::NotOutgoing(conversation, id) => outbox::remove(transaction, conversation, *id),
         Change::Join(Joined { name, typed, root, password }) => transaction.execute(
             "INSERT OR REPLACE INTO joined (name, typed, root, password) VALUES (?1, ?2, ?3, ?4)",

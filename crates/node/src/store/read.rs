@@ -132,6 +132,13 @@ pub(super) fn ends(look: &Connection) -> rusqlite::Result<(Seq, Seq)> {
     Ok((first, last))
 }
 
+/// Messages behind a seq, in their order.
+pub(super) fn behind(connection: &Connection, since: Seq, limit: usize) -> rusqlite::Result<Vec<Message>> {
+    let mut statement = connection.prepare_cached(&MESSAGES_BEHIND)?;
+    let rows = statement.query_map(params![signed(since), signed(limit as u64)], |row| Ok(message(row)?.0))?;
+    rows.collect()
+}
+
 /// The message of this seq, if it is still there, and about how many bytes it takes.
 pub(super) fn one(connection: &Connection, seq: i64) -> rusqlite::Result<Option<(Message, u64)>> {
     connection.prepare_cached(&ONE_MESSAGE)?.query_row(params![seq], message).optional()
@@ -170,7 +177,7 @@ const SEQS_OF_CONVERSATION: &str = "SELECT seq FROM message WHERE conversation =
 fn messages(which: &str) -> String {
     format!(
         "SELECT seq, received_ms, own, name, record, peer, text, conversation, message_id, author, own_key, form, said,
-                unreadable, message.state, request, delivery, delivery_peers, delivery_why, {SPEAKER}
+                unreadable, message.state, request, delivery, delivery_peers, delivery_why, mention, {SPEAKER}
          FROM message LEFT JOIN speaker ON speaker.key = message.author {which}"
     )
 }
@@ -191,7 +198,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<(Message, u64)> {
         name: row.get(3)?,
         content,
         reading: reading(row)?,
-        speaker: row.get_ref(19)?.as_blob_or_null()?.map(|_| speaker(row, 19)).transpose()?,
+        speaker: row.get_ref(20)?.as_blob_or_null()?.map(|_| speaker(row, 20)).transpose()?,
         delivery: delivery(row, 16)?,
     };
     let said = row.get_ref(12)?.as_blob_or_null()?.map_or(0, <[u8]>::len);
@@ -239,6 +246,7 @@ fn reading(row: &Row<'_>) -> rusqlite::Result<Option<Reading>> {
         said,
         standing: standing(row, 14)?,
         request: row.get(15)?,
+        mention: row.get(19)?,
     }))
 }
 

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::search;
 use crate::private_file;
 
 /// Migration n makes version n of version n - 1. New ones are added at the end, old ones never change.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
     include_str!("migrations/6.sql"),
+    include_str!("migrations/7.sql"),
 ];
 /// The version of the file that this program reads and writes.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -71,6 +73,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     // for a full log ON writes 0.3 % more.
     connection.pragma_update_and_check(None, "secure_delete", "ON", |row| row.get::<_, i64>(0)).map_err(unusable)?;
     migrate(&mut connection, path)?;
+    search::index_all(&mut connection).map_err(unusable)?;
     Ok(connection)
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::log::Log;
 use super::queue::{Order, Patience, PlacedOrder, Queue, Work};
 use super::read::{Readers, last_seq, signed};
-use super::{Change, MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, people, schema};
+use super::{Change, MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, people, schema, search};
 use crate::handle::ListenTo;
 use crate::message::Seq;
 
@@ -286,7 +286,9 @@ fn drop_oldest(
     while is_over(*entries, *bytes)
         && let Some(row) = rows.next()?
     {
-        drop_to = Some(row.get::<_, i64>(0)?);
+        let seq: i64 = row.get(0)?;
+        search::forget(transaction, seq)?;
+        drop_to = Some(seq);
         *bytes -= row.get::<_, i64>(1)? + signed(MESSAGE_BYTES_EXTRA);
         *entries -= 1;
     }
