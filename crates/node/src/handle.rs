@@ -15,9 +15,9 @@ use nightjar_core::router::AddressSource;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::chain::view::ChainView;
-use crate::message::{Draft, Event, EventPage, Filter, Page, Receipt, Seq};
+use crate::message::{Conversation, Draft, Event, EventPage, Filter, Found, Page, Receipt, Search, Seq};
 use crate::post::Post;
-use crate::store::{ReadError, Store};
+use crate::store::{Change, ReadError, Store, WriteError};
 
 /// Requests that wait for the engine; a caller beyond it waits.
 pub(crate) const REQUESTS_MAX: usize = 1024;
@@ -347,6 +347,21 @@ impl Handle {
             Ok((page.next, page.events.is_empty(), page))
         };
         self.read_on(since, wait, read).await
+    }
+
+    /// Messages in which words are, newest first.
+    pub async fn search(&self, wanted: Search) -> Result<Found, ReadError> {
+        self.store.search(wanted).await
+    }
+
+    /// All conversations, those in which something was said last first.
+    pub async fn conversations(&self) -> Result<Vec<Conversation>, ReadError> {
+        self.store.conversations().await
+    }
+
+    /// A conversation was read up to there.
+    pub async fn mark_read(&self, conversation: String, seq: Seq) -> Result<(), WriteError> {
+        self.store.change(vec![Change::Read(conversation, seq)]).await
     }
 
     /// Reads until there is something, or `wait` is over. `read` says up to where it looked, and whether that was nothing.

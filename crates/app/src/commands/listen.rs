@@ -249,7 +249,8 @@ impl Ear {
             if page.first > since.saturating_add(1) {
                 output::note(&format!("nightjar: messages before seq {} are no longer kept by the node", page.first));
             }
-            let lines = self.lines(page.messages)?;
+            let heard = page.messages.into_iter().filter(|message| self.hears(message));
+            let lines = lines(heard, self.json, self.paint)?;
             if !lines.is_empty() {
                 // On a thread of its own: whoever reads may pause, and the leases must be renewed meanwhile.
                 let printing = tokio::task::spawn_blocking(move || output::print(&lines));
@@ -257,23 +258,6 @@ impl Ear {
             }
             self.since.set(page.next);
         }
-    }
-
-    fn lines(&self, messages: Vec<Value>) -> Result<String, Failure> {
-        let mut lines = String::new();
-        for message in messages {
-            if !self.hears(&message) {
-                continue;
-            }
-            if self.json {
-                let json = message.to_string();
-                lines.push_str(&if output::at_terminal() { output::harmless_json(&json) } else { json });
-            } else {
-                lines.push_str(&line(&super::understood("getmessages", message)?, self.paint));
-            }
-            lines.push('\n');
-        }
-        Ok(lines)
     }
 
     /// Whether a message is to one of the names, or of a conversation with somebody who goes by one.
@@ -330,6 +314,21 @@ fn follow(conversations: &mut BTreeSet<String>, author: &str, heir: &str) {
     if conversations.len() < CONVERSATIONS_MAX && conversations.contains(&format!("@{author}")) {
         conversations.insert(format!("@{heir}"));
     }
+}
+
+/// Messages as they are printed, one a line.
+pub(super) fn lines(messages: impl Iterator<Item = Value>, json: bool, paint: Paint) -> Result<String, Failure> {
+    let mut lines = String::new();
+    for message in messages {
+        if json {
+            let json = message.to_string();
+            lines.push_str(&if output::at_terminal() { output::harmless_json(&json) } else { json });
+        } else {
+            lines.push_str(&line(&super::understood("getmessages", message)?, paint));
+        }
+        lines.push('\n');
+    }
+    Ok(lines)
 }
 
 /// A message as a person reads it. Whatever the text is, it stands behind the first colon that a blank follows: neither a

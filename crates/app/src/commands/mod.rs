@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod history;
 mod identity;
 mod listen;
 mod outbox;
@@ -59,6 +60,10 @@ enum Command {
     Send(send::Args),
     /// Show what is sent to channels, nicks and accounts, as it comes
     Listen(listen::Args),
+    /// Look for words in what was said
+    Search(history::Search),
+    /// List the conversations, and what is unread in them
+    Conversations(history::Conversations),
     /// List own messages that wait for a peer, or take one back
     Outbox(outbox::Args),
     /// Make and keep the chat keys that say who is speaking
@@ -120,6 +125,8 @@ impl Cli {
             Command::Identity(args) => on_runtime(identity::run(client()?, args)),
             Command::Join(args) => on_runtime(people::join(client()?, args)),
             Command::Part(args) => on_runtime(people::part(client()?, args)),
+            Command::Search(args) => on_runtime(history::search(client()?, args)),
+            Command::Conversations(args) => on_runtime(history::conversations(client()?, args)),
             Command::Outbox(args) => on_runtime(outbox::run(client()?, args)),
             Command::Whois(args) => on_runtime(people::whois(client()?, args)),
             Command::Requests(args) => on_runtime(people::requests(client()?, args)),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::arguments::{Arguments, Param};
 use super::error::{Code, RpcError};
 use super::message::Answer;
-use super::methods::{account, identity, listen, messages, node, outbox, peers, people, wallet};
+use super::methods::{account, history, identity, listen, messages, node, outbox, peers, people, wallet};
 
 /// Every method, in the order of the reference page.
 pub static METHODS: &[Method<Handle>] = &[
@@ -23,6 +23,9 @@ pub static METHODS: &[Method<Handle>] = &[
     listen::TARGETS,
     messages::SEND,
     messages::GET,
+    history::SEARCH,
+    history::CONVERSATIONS,
+    history::MARK_READ,
     outbox::OUTBOX,
     outbox::CANCEL,
     people::JOIN,

@@ -13,7 +13,7 @@ use nightjar_envelope::map::{Content as Text, ContentType, Kind as MessageKind, 
 use nightjar_node::handle::{Handle, PAGE_MESSAGES_MAX};
 use nightjar_node::identity::NOBODY;
 use nightjar_node::message::{
-    Content, Delivery, Destination, Draft, Event, Filter, Message, Page, Reading, Said, Speaker, What,
+    Content, Delivery, Destination, Draft, Event, Filter, Message, Reading, Said, Speaker, What,
 };
 use nightjar_node::post::{Addressee, Letter, SealWish, Sealed, SendError, SpeakAs, TypeOfContent, Work};
 use serde::Serialize;
@@ -334,7 +334,7 @@ struct Messages {
 }
 
 #[derive(Serialize)]
-struct Shown {
+pub(super) struct Shown {
     seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'static str>,
@@ -687,18 +687,24 @@ async fn get(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, Rpc
             let from = page.next;
             page = call.patience.wait(wait, |wait| node.messages(from, limit, &filter, wait)).await??;
         }
-        return Ok(Answer::of(&shown_messages(page, |authors| node.post().look_alike(authors))));
+        let (messages, cut) = shown_messages(page.messages, |authors| node.post().look_alike(authors));
+        return Ok(Answer::of(&Messages { messages, next: cut.unwrap_or(page.next), first: page.first }));
     };
     let alike = node.post().look_alike(page.events.iter().filter_map(author_of));
-    Ok(Answer::of(&shown_page(page.events, page.next, page.first, |event| shown_event(event, &alike))))
+    let (messages, cut) = shown_page(page.events, |event| shown_event(event, &alike));
+    Ok(Answer::of(&Messages { messages, next: cut.unwrap_or(page.next), first: page.first }))
 }
 
 /// Authors whose nick looks like that of somebody else whom the user knows, and that nick.
-type Alike = BTreeMap<ChatKey, String>;
+pub(super) type Alike = BTreeMap<ChatKey, String>;
 
-fn shown_messages(page: Page, look_alike: impl FnOnce(Vec<ChatKey>) -> Alike) -> Messages {
-    let alike = look_alike(page.messages.iter().filter_map(|message| message.reading.as_ref()?.author).collect());
-    shown_page(page.messages, page.next, page.first, |message| Entry {
+/// Messages as they are shown. If an answer does not hold all: the seq of the last that it holds.
+pub(super) fn shown_messages(
+    messages: Vec<Message>,
+    look_alike: impl FnOnce(Vec<ChatKey>) -> Alike,
+) -> (Vec<Shown>, Option<u64>) {
+    let alike = look_alike(messages.iter().filter_map(|message| message.reading.as_ref()?.author).collect());
+    shown_page(messages, |message| Entry {
         seq: message.seq,
         bytes: json_bytes_max(&message),
         shown: Shown { seq: message.seq, event: None, of: None, what: shown(message, &alike) },
@@ -753,7 +759,7 @@ struct Entry {
     shown: Shown,
 }
 
-fn shown_page<T>(entries: Vec<T>, mut next: u64, first: u64, show: impl Fn(T) -> Entry) -> Messages {
+fn shown_page<T>(entries: Vec<T>, show: impl Fn(T) -> Entry) -> (Vec<Shown>, Option<u64>) {
     let mut bytes = 0;
     let mut messages = Vec::with_capacity(entries.len());
     let mut last = None;
@@ -762,15 +768,12 @@ fn shown_page<T>(entries: Vec<T>, mut next: u64, first: u64, show: impl Fn(T) ->
         bytes += entry.bytes;
         match last {
             // The first one is shown however long it is: readers must get on.
-            Some(last) if bytes > PAGE_BYTES_MAX => {
-                next = last;
-                break;
-            }
+            Some(last) if bytes > PAGE_BYTES_MAX => return (messages, Some(last)),
             _ => last = Some(entry.seq),
         }
         messages.push(entry.shown);
     }
-    Messages { messages, next, first }
+    (messages, None)
 }
 
 /// No more than this many bytes of JSON: two hex digits for each byte, and up to six for each when it is a control character.
@@ -981,7 +984,8 @@ mod tests {
 
     fn json_of(messages: Vec<Message>) -> Value {
         let next = messages.last().map_or(0, |message| message.seq);
-        let shown = shown_messages(Page { messages, next, first: 1 }, |_| Alike::new());
+        let (messages, cut) = shown_messages(messages, |_| Alike::new());
+        let shown = Messages { messages, next: cut.unwrap_or(next), first: 1 };
         let json: Value = serde_json::from_str(Answer::of(&shown).json()).unwrap();
         assert_eq!(undocumented(GET.result, &json), Vec::<String>::new());
         json

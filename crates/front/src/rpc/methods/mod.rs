@@ -1,6 +1,7 @@
 //! What each method does, by the noun it is about. Every shape that leaves here is declared here: no type of the node's is JSON.
 
 pub(super) mod account;
+pub(super) mod history;
 pub(super) mod identity;
 pub(super) mod listen;
 pub(super) mod messages;

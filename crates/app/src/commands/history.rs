@@ -1,0 +1,157 @@
+//! `nightjar search` and `conversations`: what the log holds.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nightjar_core::name::TypedName;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::listen;
+use crate::client::Client;
+use crate::exit::Failure;
+use crate::output::{self, Align, Paint, Table};
+
+const SEARCH_HELP: &str = "\
+All WORDS must be in a message, in whatever order and case. A phrase stands between double quotes, and a word that ends with * is
+the beginning of one. The newest message stands last, as in `listen`.
+
+Examples:
+  nightjar search good night                      both words
+  nightjar search '\"good night\"' --in '#pascalcoin'
+  nightjar search 'offer*' --by nightraven~8a88e3dd7409 --last 7d";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = SEARCH_HELP)]
+pub(super) struct Search {
+    /// What to look for
+    #[arg(value_name = "WORDS", required = true)]
+    words: Vec<String>,
+
+    /// Only in this channel, or with this nick or account
+    #[arg(long = "in", value_name = "NAME")]
+    name: Option<String>,
+
+    /// Only by this chat key: its first digits, or nick and digits
+    #[arg(long, value_name = "KEY")]
+    by: Option<String>,
+
+    /// Only of this last time: 90s, 30m, 12h, 7d
+    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
+    last: Option<u64>,
+
+    /// So many messages at the most
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+
+    /// Print JSON, a message a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Conversations {
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Found {
+    messages: Vec<Value>,
+    next: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Held {
+    conversation: String,
+    last: u64,
+    request: bool,
+    unread: u64,
+    mentions: u64,
+}
+
+/// A number and one of s, m, h and d.
+fn milliseconds(typed: &str) -> Result<u64, String> {
+    let wanted = || "a time is a number and s, m, h or d, as in 30m or 7d".to_owned();
+    let unit = typed.chars().last().ok_or_else(wanted)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wanted()),
+    };
+    let number: u64 = typed.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wanted)?;
+    Ok(number.saturating_mul(seconds * 1000))
+}
+
+pub(super) async fn search(client: Client, args: Search) -> Result<(), Failure> {
+    let mut params = json!({ "words": args.words.join(" "), "limit": args.limit });
+    let members = params.as_object_mut().expect("it was made as an object");
+    if let Some(name) = args.name {
+        let name: TypedName = name.parse().map_err(Failure::usage)?;
+        members.insert("name".to_owned(), json!(name.typed()));
+    }
+    if let Some(by) = args.by {
+        members.insert("author".to_owned(), json!(super::people::key_of(&client, &by).await?));
+    }
+    if let Some(last) = args.last {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        members.insert("from".to_owned(), json!(now.saturating_sub(last)));
+    }
+    let Found { messages, next } = super::understood("search", client.call("search", params).await?)?;
+    let found = messages.len();
+    output::print(&listen::lines(messages.into_iter().rev(), args.json, Paint::stdout())?)?;
+    if found == 0 {
+        output::note("nightjar: nothing found");
+    } else if next.is_some() {
+        output::note(&format!("nightjar: these are the newest {found}; there may be more: --limit, or more words"));
+    }
+    Ok(())
+}
+
+pub(super) async fn conversations(client: Client, args: Conversations) -> Result<(), Failure> {
+    let result = client.call("conversations", json!({})).await?;
+    if args.json {
+        return Ok(output::print(&output::json(&result))?);
+    }
+    let held: Vec<Held> = super::understood("conversations", result)?;
+    if held.is_empty() {
+        return Ok(output::print("no conversation yet\n")?);
+    }
+    let columns = [
+        ("CONVERSATION", Align::Left),
+        ("UNREAD", Align::Right),
+        ("MENTIONS", Align::Right),
+        ("LAST", Align::Left),
+        ("", Align::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for Held { conversation, last, request, unread, mentions } in held {
+        let count = |number: u64| if number >= 1000 { "999+".to_owned() } else { number.to_string() };
+        table.row([
+            output::visible(&output::conversation(&conversation)),
+            count(unread),
+            count(mentions),
+            output::date(last),
+            if request { "stranger".to_owned() } else { String::new() },
+        ]);
+    }
+    Ok(output::print(&table.render(Paint::stdout()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_and_a_unit() {
+        assert_eq!(milliseconds("30m"), Ok(1_800_000));
+        assert_eq!((milliseconds("7d"), milliseconds("0s")), (Ok(604_800_000), Ok(0)));
+        for wrong in ["", "7", "d", "-1h", "1w", "1.5h", "7 d", "é"] {
+            assert!(milliseconds(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(milliseconds("99999999999999999d"), Ok(u64::MAX));
+    }
+}
