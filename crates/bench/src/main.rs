@@ -8,6 +8,7 @@ mod line;
 mod measure;
 mod mesh;
 mod pair;
+mod store;
 mod testbed;
 mod verify;
 mod work;
@@ -81,6 +82,12 @@ enum What {
         #[arg(long, default_value_t = 100_000)]
         records: u64,
     },
+    /// The log: messages a second with and without their words, searches in a full one, how long it takes to open.
+    Store {
+        /// Messages.
+        #[arg(long, default_value_t = 1_000_000)]
+        messages: u64,
+    },
     /// The other end of `pair`.
     #[command(hide = true)]
     PairEnd {
@@ -103,6 +110,7 @@ async fn main() -> Result<(), measure::Failed> {
         What::Ids { mib } => ids::run(mib),
         What::Work { tries, records } => work::run(tries, records).await,
         What::Verify { checks, records } => verify::run(checks, records).await,
+        What::Store { messages } => store::run(messages).await,
         What::PairEnd { records, budgets } => pair::end(records, budgets).await,
     }
 }

@@ -1,0 +1,141 @@
+//! The log: messages a second with and without their words, searches in a full one, and how long it takes to open.
+
+use std::path::Path;
+use std::time::Instant;
+
+use nightjar_core::record::{Record, Target};
+use nightjar_core::time::Wall;
+use nightjar_envelope::id::MessageId;
+use nightjar_node::chain::standing::Standing;
+use nightjar_node::message::{Content, Filter, NewMessage, Reading, Said, Search};
+use nightjar_node::store::{Store, StoreLimits};
+
+use crate::measure::{Failed, Span, percentile, print};
+
+/// What the writer is handed at a time, as by a link that was read.
+const BATCH: u64 = 1_000;
+/// Words of which texts are made; a few of them are in most texts, as in a language.
+const WORDS: u64 = 20_000;
+/// Words of one text.
+const TEXT_WORDS: u64 = 12;
+/// Conversations among which the messages are.
+const CONVERSATIONS: u64 = 200;
+/// Searches of each kind.
+const SEARCHES: u64 = 200;
+
+pub(crate) async fn run(messages: u64) -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("nightjar.db");
+    fill(&path, messages, "store_data", &data).await?;
+    std::fs::remove_file(&path)?;
+    fill(&path, messages, "store_text", &text).await?;
+    let began = Instant::now();
+    let store = Store::open(&path, unlimited())?;
+    store.messages(0, 1, &Filter::default()).await?;
+    print("store_open", &[("messages", messages as f64), ("ms", began.elapsed().as_secs_f64() * 1e3)]);
+    for (kind, name) in [(0, "rare"), (1, "usual"), (2, "frequent"), (3, "two_words"), (4, "beginning")] {
+        let mut times = Vec::new();
+        for number in 0..SEARCHES {
+            let words = words_of(kind, number);
+            let began = Instant::now();
+            store.search(Search { words, limit: 50, ..Search::default() }).await?;
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+        times.sort_by(f64::total_cmp);
+        let figures = [("median_ms", percentile(&times, 50)), ("p95_ms", percentile(&times, 95))];
+        print(&format!("store_search_{name}"), &figures);
+    }
+    let began = Instant::now();
+    let conversations = store.conversations().await?.len();
+    let ms = began.elapsed().as_secs_f64() * 1e3;
+    print("store_conversations", &[("conversations", conversations as f64), ("ms", ms)]);
+    store.close().await;
+    Ok(())
+}
+
+async fn fill(path: &Path, messages: u64, name: &str, content: &dyn Fn(u64) -> Vec<u8>) -> Result<(), Failed> {
+    let store = Store::open(path, unlimited())?;
+    let span = Span::begin()?;
+    let mut stored = store.stored();
+    for first in (0..messages).step_by(usize::try_from(BATCH)?) {
+        let batch = (first..messages.min(first + BATCH)).map(|number| message(number, content(number)));
+        store.append(batch.collect::<Result<_, Failed>>()?);
+        // The queue is bounded; what does not fit would be lost.
+        stored.wait_for(|seq| first < seq + 16 * BATCH).await?;
+    }
+    stored.wait_for(|seq| *seq >= messages).await?;
+    let (seconds, cpu_us) = (span.seconds(), span.cpu_us()?);
+    store.close().await;
+    let bytes = std::fs::metadata(path)?.len();
+    print(
+        name,
+        &[
+            ("messages", messages as f64),
+            ("per_s", messages as f64 / seconds),
+            ("cpu_us_each", cpu_us as f64 / messages as f64),
+            ("file_bytes_each", bytes as f64 / messages as f64),
+        ],
+    );
+    Ok(())
+}
+
+fn unlimited() -> StoreLimits {
+    StoreLimits { messages_max: u64::MAX, bytes_max: u64::MAX }
+}
+
+fn message(number: u64, body: Vec<u8>) -> Result<NewMessage, Failed> {
+    let record = Record::dated(Target([7; 16]), &body, 1_800_000_000, 0, number.to_le_bytes())?;
+    let mut id = [0; 16];
+    id.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of)| *byte = of);
+    let reading = Reading {
+        conversation: format!("#{}", number % CONVERSATIONS),
+        id: Some(MessageId(id)),
+        author: None,
+        own_key: None,
+        said: Said::Raw,
+        standing: Standing::Anonymous,
+        request: false,
+        mention: false,
+    };
+    let received = Wall(1_700_000_000_000 + number);
+    let content = Content::Record(record);
+    Ok(NewMessage { received, own: false, name: None, content, reading: Some(reading) })
+}
+
+/// As long as a text, and none.
+fn data(number: u64) -> Vec<u8> {
+    let mut bytes = text(number);
+    bytes.insert(0, 0xff);
+    bytes
+}
+
+fn text(number: u64) -> Vec<u8> {
+    let words = (0..TEXT_WORDS).map(|at| word(mixed(number * TEXT_WORDS + at)));
+    words.collect::<Vec<_>>().join(" ").into_bytes()
+}
+
+/// A word by a number at random: those of low rank are frequent.
+fn word(chance: u64) -> String {
+    let share = (chance % 1_000_003) as f64 / 1_000_003.0;
+    // By Zipf's law nearly: as many words of each tenfold rank.
+    let rank = (WORDS as f64).powf(share) as u64;
+    format!("word{rank}")
+}
+
+fn words_of(kind: u64, number: u64) -> String {
+    match kind {
+        0 => format!("word{}", WORDS - 1 - number),
+        1 => format!("word{}", 300 + number),
+        2 => format!("word{}", 1 + number % 5),
+        3 => format!("word{} word{}", 2 + number % 5, 300 + number),
+        _ => format!("word{}*", 10 + number % 90),
+    }
+}
+
+/// Numbers without a pattern, the same in each run (SplitMix64).
+fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
