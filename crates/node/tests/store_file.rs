@@ -37,12 +37,15 @@ async fn a_file_of_a_later_version_is_refused_and_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let path = file(&dir);
     open(&path).close().await;
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
     let before = std::fs::read(&path).unwrap();
     let error = Store::open(&path, NO_LIMITS).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("store {path:?} is version 7, this program knows {VERSION}: update it, or choose another data_dir")
+        format!(
+            "store {path:?} is version {}, this program knows {VERSION}: update it, or choose another data_dir",
+            VERSION + 1
+        )
     );
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
