@@ -9,6 +9,7 @@ pub mod fault;
 pub mod item;
 pub mod link;
 pub mod name;
+pub mod reconcile;
 pub mod record;
 pub mod router;
 pub mod seen;
