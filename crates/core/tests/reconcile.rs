@@ -108,6 +108,29 @@ fn what_is_noted_is_neither_fetched_nor_told_of() {
 }
 
 #[test]
+fn what_was_refused_is_not_fetched_again_with_its_hour() {
+    let held: Vec<_> = (0..40).map(|number| entry(number * 60, number.into())).collect();
+    // Whoever asks: all of the hour was refused, or all but one.
+    for refused in [40, 39] {
+        for asks in [true, false] {
+            let mut picky = index([]);
+            held.iter().take(refused).for_each(|entry| picky.note(*entry));
+            let (a, b) = if asks { (picky, index(held.clone())) } else { (index(held.clone()), picky) };
+            let mut pair = Pair::new(a, b, hours(1));
+            assert_eq!(pair.run(|| ALL), (End::Complete, End::Complete));
+            let got = if asks { pair.asks.got } else { pair.answers.got };
+            // Who is only told of the hour sees no ids, and has it served once more.
+            let expected = match (refused, asks) {
+                (40, _) => 0,
+                (_, true) => 1,
+                _ => 40,
+            };
+            assert_eq!(got.len(), expected, "{refused} refused, asks: {asks}");
+        }
+    }
+}
+
+#[test]
 fn notes_have_a_bound() {
     let mut index = MemoryIndex::default();
     (0..=NOTED_MAX as u32).for_each(|number| index.note(entry(number, number.into())));
@@ -115,6 +138,17 @@ fn notes_have_a_bound() {
     assert!(!index.wants(&entry(1, 1)));
     assert!(index.insert(entry(1, 1)) && !index.insert(entry(1, 1)));
     assert_eq!(index.len(), 1);
+}
+
+#[test]
+fn the_last_place_of_all_is_a_place_like_others() {
+    let last = Entry { expiry: u32::MAX, id: [0xff; 16] };
+    let mut index = index([last]);
+    index.note(Entry { expiry: u32::MAX, id: [0xfe; 16] });
+    assert_eq!(index.len(), 1);
+    // It lies in no hour that is ever compared; asking for it upsets nothing.
+    index.wants(&last);
+    assert!(index.remove(&last));
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Fetch {
             let Some(lot) = self.waiting.pop_front() else { break };
             let missing = match &lot {
                 Lot::One(entry) => index.wants(entry),
-                Lot::All { span, count } => index.count(span) < *count,
+                Lot::All { span, count } => index.count(span).saturating_add(index.left_out(span)) < *count,
             };
             if missing {
                 count += lot.count().min(most);

@@ -152,7 +152,8 @@ impl Find {
             let Some(open) = self.open.pop() else { break };
             budget.work -= 1;
             let ours = index.count(&open.span);
-            if ours > 0 && open.theirs > 0 {
+            // What is left out is not wanted again: where that is, the ids are to be seen.
+            if open.theirs > 0 && (ours > 0 || index.left_out(&open.span) > 0) {
                 spans.push(open.span);
                 self.asked.push_back(open);
                 continue;

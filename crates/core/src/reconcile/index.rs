@@ -17,4 +17,6 @@ pub trait Index {
     fn walk(&self, span: &Span, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>);
     /// Whether a record is to be fetched: not if it is here, however young, nor if it was refused before.
     fn wants(&self, entry: &Entry) -> bool;
+    /// How many records of the span are left out, being young or refused, as far as that is remembered. They are some.
+    fn left_out(&self, span: &Span) -> u32;
 }

@@ -9,8 +9,9 @@ use super::tally::Tally;
 
 /// Entries of one block. An insertion moves half of them on the average, and a full block becomes two.
 const BLOCK_ENTRIES_MAX: usize = 256;
-/// Entries that are noted, and not held: young ones of some seconds, and refused ones. Of more, those of the oldest expiry go.
-pub const NOTED_MAX: usize = 65_536;
+/// Entries that are noted, and not held: young ones, of which five seconds bring 2,500, and refused ones. Of more, those of the
+/// oldest expiry go.
+pub const NOTED_MAX: usize = 16_384;
 
 /// Entries by hour, with the tallies of the hours that have not changed.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +92,7 @@ impl Index for MemoryIndex {
 
     fn count(&self, span: &Span) -> u32 {
         let Some(hour) = self.hours.get(&span.lower().hour()) else { return 0 };
-        hour.before(&span.upper()) - hour.before(&span.lower())
+        hour.before(&span.upper()).saturating_sub(hour.before(&span.lower()))
     }
 
     fn walk(&self, span: &Span, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
@@ -107,6 +108,11 @@ impl Index for MemoryIndex {
 
     fn wants(&self, entry: &Entry) -> bool {
         !self.noted.contains(entry) && self.count(&Span::only(entry)) == 0
+    }
+
+    fn left_out(&self, span: &Span) -> u32 {
+        let noted = self.noted.range(span.lower()..span.upper()).count();
+        u32::try_from(noted).expect("NOTED_MAX is far below 32 bits")
     }
 }
 
