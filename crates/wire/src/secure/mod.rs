@@ -1,6 +1,7 @@
 //! The link between Nightjar nodes: records in frames inside TLS 1.3, a raw Ed25519 key on both sides.
 //! `docs/wire/tls-link.md` has it to the byte. Never a socket, never a policy: it checks what one link can check alone.
 
+pub mod catch_up;
 pub mod channel;
 pub mod frame;
 mod inner;
