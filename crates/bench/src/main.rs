@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p nightjar-bench -- pair` and so on; `docs/benchmarks.md` says what each figure means.
 
+mod catch_up;
 mod idle;
 mod ids;
 mod line;
@@ -88,6 +89,12 @@ enum What {
         #[arg(long, default_value_t = 1_000_000)]
         messages: u64,
     },
+    /// Catch-up by itself: two sets of records, with nothing, 1,000 and 20,000 missing in one of them.
+    CatchUp {
+        /// Records of the other, in seven days.
+        #[arg(long, default_value_t = 1_000_000)]
+        records: u32,
+    },
     /// The other end of `pair`.
     #[command(hide = true)]
     PairEnd {
@@ -111,6 +118,7 @@ async fn main() -> Result<(), measure::Failed> {
         What::Work { tries, records } => work::run(tries, records).await,
         What::Verify { checks, records } => verify::run(checks, records).await,
         What::Store { messages } => store::run(messages).await,
+        What::CatchUp { records } => catch_up::run(records),
         What::PairEnd { records, budgets } => pair::end(records, budgets).await,
     }
 }
