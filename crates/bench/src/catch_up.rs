@@ -9,15 +9,12 @@ use nightjar_core::time::{Now, Wall};
 use crate::measure::{Failed, print, resident_bytes};
 use crate::testbed::{BODY_BYTES, TARGET};
 
-const HOURS: u32 = 168;
 const START_S: u32 = 500_000 * HOUR_S;
 const RECORD_BYTES: u64 = (HEADER_BYTES + BODY_BYTES + TRAILER_BYTES) as u64;
-/// What one turn of a link may carry: 64 KiB, and at most one message beyond.
-const TURN: Budget = Budget { work: 250_000, bytes: 64 * 1024 };
 
-pub(crate) fn run(records: u32) -> Result<(), Failed> {
+pub(crate) fn run(records: u32, hours: u32) -> Result<(), Failed> {
     let began = Instant::now();
-    let entries: Vec<Entry> = (0..records).map(|number| entry(number, records)).collect::<Result<_, _>>()?;
+    let entries: Vec<Entry> = (0..records).map(|number| entry(number, records, hours)).collect::<Result<_, _>>()?;
     let resident = resident_bytes()?;
     let mut all = MemoryIndex::default();
     let inserted = Instant::now();
@@ -58,14 +55,14 @@ pub(crate) fn run(records: u32) -> Result<(), Failed> {
             some.settle(&mut u64::from(records));
         } else {
             // A change and its opposite: each hour is to be counted anew.
-            for entry in entries.chunks(records.div_ceil(HOURS) as usize / 2).filter_map(<[Entry]>::first) {
+            for entry in entries.chunks(records.div_ceil(hours) as usize / 2).filter_map(<[Entry]>::first) {
                 for index in [&mut some, &mut whole] {
                     index.remove(entry);
                     index.insert(*entry);
                 }
             }
         }
-        exchange(name, some, whole, missing.len() as u64)?;
+        exchange(name, some, whole, missing.len() as u64, hours)?;
     }
     Ok(())
 }
@@ -89,13 +86,13 @@ impl Side {
 
     /// One turn; what comes of it is taken in by the other end.
     fn turn(&mut self, now: Now, other: &mut Self) -> Result<(), Failed> {
-        let mut budget = TURN;
+        let mut budget = Budget::TURN;
         let began = Instant::now();
         let out = self.session.turn(now, &self.index, &mut budget);
         let ms = began.elapsed().as_secs_f64() * 1e3;
         self.cpu_ms += ms;
         self.longest_turn_ms = self.longest_turn_ms.max(ms);
-        self.work += TURN.work - budget.work;
+        self.work += Budget::TURN.work - budget.work;
         let began = Instant::now();
         for output in out {
             match output {
@@ -118,8 +115,8 @@ impl Side {
     }
 }
 
-fn exchange(name: &str, asks: MemoryIndex, answers: MemoryIndex, missing: u64) -> Result<(), Failed> {
-    let hours = Hours::new(START_S / HOUR_S, HOURS).ok_or("168 hours are too many")?;
+fn exchange(name: &str, asks: MemoryIndex, answers: MemoryIndex, missing: u64, hours: u32) -> Result<(), Failed> {
+    let hours = Hours::new(START_S / HOUR_S, hours).ok_or("an exchange has at most 176 hours")?;
     let limits = Limits { fetch_bytes: u64::MAX, ..Limits::default() };
     let now = Now { wall: Wall::from_unix_s(START_S), ..Now::default() };
     let mut asks = Side::new(asks, Session::ask(now, hours, limits));
@@ -155,8 +152,8 @@ fn exchange(name: &str, asks: MemoryIndex, answers: MemoryIndex, missing: u64) -
     Ok(())
 }
 
-fn entry(number: u32, records: u32) -> Result<Entry, Failed> {
-    let second = u64::from(number) * u64::from(HOURS * HOUR_S) / u64::from(records);
+fn entry(number: u32, records: u32, hours: u32) -> Result<Entry, Failed> {
+    let second = u64::from(number) * u64::from(hours * HOUR_S) / u64::from(records);
     let expiry = START_S + u32::try_from(second)?;
     let record = Record::dated(Target(TARGET.0), &[0x5a; BODY_BYTES], expiry, 0, u64::from(number).to_le_bytes())?;
     Ok(Entry::of(&record).ok_or("a dated record has an entry")?)

@@ -91,9 +91,12 @@ enum What {
     },
     /// Catch-up by itself: two sets of records, with nothing, 1,000 and 20,000 missing in one of them.
     CatchUp {
-        /// Records of the other, in seven days.
+        /// Records of the other.
         #[arg(long, default_value_t = 1_000_000)]
         records: u32,
+        /// Hours over which they expire, at most 176.
+        #[arg(long, default_value_t = 168)]
+        hours: u32,
     },
     /// The other end of `pair`.
     #[command(hide = true)]
@@ -118,7 +121,7 @@ async fn main() -> Result<(), measure::Failed> {
         What::Work { tries, records } => work::run(tries, records).await,
         What::Verify { checks, records } => verify::run(checks, records).await,
         What::Store { messages } => store::run(messages).await,
-        What::CatchUp { records } => catch_up::run(records),
+        What::CatchUp { records, hours } => catch_up::run(records, hours),
         What::PairEnd { records, budgets } => pair::end(records, budgets).await,
     }
 }

@@ -18,6 +18,7 @@ fn equal_sets_are_told_by_their_hours_alone() {
     let mut pair = Pair::new(all(), all(), hours(168));
     assert_eq!(pair.run(|| ALL), (End::Complete, End::Complete));
     assert_eq!((pair.cost.records, pair.cost.rounds), (0, 0));
+    assert!(pair.asks.session.is_closed() && pair.answers.session.is_closed());
     assert!(pair.cost.bytes() < 10_000, "{:?}", pair.cost);
 }
 

@@ -3,6 +3,7 @@
 
 mod reconcile_common;
 
+use nightjar_core::fault::Fault;
 use nightjar_core::reconcile::{
     ASK_LOTS_MAX, ASK_SPANS_MAX, Answer, Budget, DEPTH_MAX, End, Entry, FUTILE_MAX, Fingerprint, HOUR_S, HourList,
     LIST_MAX, LOTS_WAITING_MAX, Limits, Lot, MESSAGE_BYTES_MAX, MemoryIndex, Message, Output, PARTS_MAX, Part,
@@ -118,7 +119,8 @@ fn who_claims_all_and_serves_nothing_is_left() {
         }
     };
     assert_eq!((end, wants), (End::NotServed, UNSERVED_MAX / 200 + 1));
-    assert_eq!(victim.turn(), [Message::Stop(StopCode::Fault)], "it is told, once");
+    assert_eq!(end.fault(), None, "an honest peer may have dropped what it had");
+    assert_eq!(victim.turn(), [Message::Stop(StopCode::Limit)], "it is told, once");
     assert_eq!(victim.turn(), []);
 }
 
@@ -133,11 +135,11 @@ fn a_huge_count_is_one_promise_that_is_not_kept() {
 
 #[test]
 fn who_stops_before_all_came_that_was_to_come_is_left() {
-    for (at, end) in [(Some(entry_at(9)), End::NotServed), (None, End::NotServed)] {
+    for at in [Some(entry_at(9)), None] {
         let mut victim = Victim::that_asks(index([]), 1);
         victim.hear(list(1_000, 1)).unwrap();
         victim.turn();
-        assert_eq!(victim.hear(Message::Served { done: 0, at }), Err(end));
+        assert_eq!(victim.hear(Message::Served { done: 0, at }), Err(End::CutShort));
     }
     // All came, and the place to go on at is not in what was asked for.
     for at in [0, HOUR_S, 2 * HOUR_S] {
@@ -178,6 +180,7 @@ fn stretches_within_stretches_end_at_a_depth() {
         Answer::Parts(vec![Part { upper, tally: claim(1_000_000) }, Part { upper: span.upper(), tally: Tally::of([]) }])
     });
     assert_eq!((end, depth), (End::Deep, usize::from(DEPTH_MAX) + 1));
+    assert_eq!(end.fault(), Some(Fault::Malformed));
 }
 
 #[test]
@@ -254,20 +257,20 @@ fn who_asks_may_tell_of_as_much_as_can_be_held_and_waits_then() {
 
 #[test]
 fn fingerprints_that_never_match_end_the_exchange() {
-    let held: Vec<_> = (0..168 * HOUR_S).step_by(600).map(|second| entry(second, second.into())).collect();
+    let held: Vec<_> = (0..168 * HOUR_S).step_by(300).map(|second| entry(second, second.into())).collect();
     let mut victim = Victim::that_asks(index(held.iter().copied()), 168);
-    victim.hear(list(6, 168)).unwrap();
+    victim.hear(list(12, 168)).unwrap();
     let mut answers = 0;
     let end = victim.answered(|span| {
         answers += 1;
-        let uppers = (1..=6).map(|part| Entry::first_of(span.lower().expiry + part * 600));
+        let uppers = (1..=12).map(|part| Entry::first_of(span.lower().expiry + part * 300));
         if span.upper().expiry - span.lower().expiry == HOUR_S {
             Answer::Parts(uppers.map(|upper| Part { upper, tally: claim(1) }).collect())
         } else {
             Answer::Entries(held.iter().copied().filter(|entry| span.contains(entry)).collect())
         }
     });
-    assert_eq!(end, End::Futile);
+    assert_eq!((end, end.fault()), (End::Futile, None), "sets that change bring some");
     assert!(answers <= 168 + FUTILE_MAX as usize + ASK_SPANS_MAX, "{answers}");
 }
 
@@ -285,7 +288,7 @@ fn questions_visit_our_entries_so_often_and_not_more() {
             break end;
         }
     };
-    assert_eq!(end, End::Work);
+    assert_eq!((end, end.fault()), (End::Work, Some(Fault::TooMany)));
     let turn = ASK_SPANS_MAX as u64 * (u64::from(held) + 2);
     assert!(visits <= WORK_BASE + WORK_PER_ENTRY * u64::from(held) + turn, "{visits}");
 }
@@ -449,6 +452,26 @@ fn a_peer_that_falls_silent_or_never_comes_to_an_end_is_let_go() {
     session.turn(at(5_000), &empty, &mut ALL.clone());
     assert_eq!(session.ended(), Some(End::Lasting));
     assert_eq!(session.receive(at(5_001), Message::Done), Ok(()), "what was on its way means nothing");
+}
+
+#[test]
+fn an_exchange_is_closed_when_both_have_said_so() {
+    let mut asks = Victim::that_asks(index([entry(1, 1)]), 1);
+    let mut answers = Victim::that_answers(index([]), 1);
+    // The one ends it; what the other sent before it knew of that means nothing.
+    assert_eq!(asks.hear(Message::Done), Err(End::OutOfTurn));
+    assert!(!asks.session.is_closed());
+    let [stop] = &asks.turn()[..] else { panic!("it says so") };
+    assert_eq!(asks.hear(Message::Tell { answers: Vec::new(), last: true }), Ok(()));
+    assert!(!asks.session.is_closed());
+    assert_eq!(answers.hear(stop.clone()), Err(End::Stopped(StopCode::Fault)));
+    assert!(!answers.session.is_closed(), "it has to say that it heard it");
+    let [heard] = &answers.turn()[..] else { panic!("it says so") };
+    assert_eq!(*heard, Message::Stop(StopCode::Heard));
+    assert!(answers.session.is_closed());
+    assert_eq!(asks.hear(heard.clone()), Ok(()));
+    assert!(asks.session.is_closed());
+    assert_eq!((asks.turn(), answers.turn()), (Vec::new(), Vec::new()));
 }
 
 fn any_place() -> impl Strategy<Value = Entry> {

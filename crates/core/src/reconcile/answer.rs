@@ -7,11 +7,8 @@ use super::entry::{Hours, Lot, Span};
 use super::fetch::Fetch;
 use super::index::Index;
 use super::limits::{Budget, End, LIST_MAX, PARTS_MAX, ROUNDS_MAX};
-use super::message::{Answer, MESSAGE_BYTES_MAX, Message};
+use super::message::{ANSWER_BYTES_MAX, Answer, MESSAGE_BYTES_MAX, Message};
 use super::tally::{Cut, Walk};
-
-/// No answer is longer: sixteen parts, each with a whole id.
-const ANSWER_BYTES_MAX: usize = 800;
 
 /// The questions of one `Ask`, and the answers that were not sent yet.
 #[derive(Clone, Debug, Default)]

@@ -126,7 +126,7 @@ impl Fetch {
             self.unserved += of_done.saturating_sub(came.into());
         } else if came < most {
             // Who stops before the end has to have sent all that was to come.
-            return Err(End::NotServed);
+            return Err(End::CutShort);
         }
         if let Some(at) = at {
             let first = rest.first_mut().ok_or(End::Disordered)?;

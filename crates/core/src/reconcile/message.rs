@@ -9,6 +9,9 @@ use super::tally::{FINGERPRINT_BYTES, Part, Tally};
 /// The longest message: it lies in one TLS record, as all frames that are sent.
 pub const MESSAGE_BYTES_MAX: usize = 16_000;
 
+/// No answer is longer: sixteen parts, each with a whole id.
+pub(super) const ANSWER_BYTES_MAX: usize = 800;
+
 /// A message of a session. The side that began it asks; the other answers. Both may want.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -44,7 +47,7 @@ pub enum Message {
     },
     /// The sender wants nothing any more, and asks nothing.
     Done,
-    /// The sender ends the session before its time.
+    /// The sender ends the session before its time, or heard that the other one did: behind it nothing of this session comes.
     Stop(StopCode),
 }
 
@@ -73,6 +76,8 @@ pub enum StopCode {
     Limit,
     /// It took too long.
     Time,
+    /// The other side ended it: nothing more comes of this one either.
+    Heard,
     /// A code of a later version.
     Other(u8),
 }
@@ -175,6 +180,7 @@ impl StopCode {
             Self::Fault => 0,
             Self::Limit => 1,
             Self::Time => 2,
+            Self::Heard => 3,
             Self::Other(byte) => byte,
         }
     }
@@ -185,6 +191,7 @@ impl StopCode {
             0 => Self::Fault,
             1 => Self::Limit,
             2 => Self::Time,
+            3 => Self::Heard,
             other => Self::Other(other),
         }
     }
@@ -196,7 +203,55 @@ impl fmt::Display for StopCode {
             Self::Fault => f.write_str("fault"),
             Self::Limit => f.write_str("limit"),
             Self::Time => f.write_str("time"),
+            Self::Heard => f.write_str("heard"),
             Self::Other(byte) => write!(f, "code {byte}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+    use crate::reconcile::{Fingerprint, HOURS_MAX};
+
+    #[test]
+    fn the_longest_of_each_kind_fits_into_a_message() {
+        let place = |first| Entry { expiry: 7, id: [first; ID_BYTES] };
+        let span = Span::new(place(1), place(2)).unwrap();
+        let lots = vec![Lot::All { span, count: 1 }; ASK_LOTS_MAX];
+        let tally = Tally { count: 1, fingerprint: Fingerprint([0; FINGERPRINT_BYTES]) };
+        let hours = HourList::new(0, vec![tally; HOURS_MAX as usize]).unwrap();
+        let messages = [
+            Message::Hours(hours),
+            Message::Ask { spans: vec![span; ASK_SPANS_MAX], lots: lots.clone() },
+            Message::Want { lots, most: 1 },
+            Message::Served { done: 1, at: Some(place(1)) },
+        ];
+        for message in messages {
+            assert!(message.fits() && message.bytes() <= MESSAGE_BYTES_MAX, "{} bytes", message.bytes());
+        }
+        let parts = Answer::Parts(vec![Part { upper: place(1), tally }; PARTS_MAX]);
+        let entries = Answer::Entries(vec![place(1); LIST_MAX]);
+        assert!(parts.bytes().max(entries.bytes()) <= ANSWER_BYTES_MAX);
+    }
+
+    #[test]
+    fn one_more_of_a_kind_does_not_fit() {
+        let place = Entry::first_of(7);
+        let tally = Tally { count: 1, fingerprint: Fingerprint([0; FINGERPRINT_BYTES]) };
+        let tell = |answer, count| Message::Tell { answers: vec![answer; count], last: true };
+        let lots = vec![Lot::One(place); ASK_LOTS_MAX + 1];
+        let messages = [
+            Message::Ask { spans: vec![Span::hour(1); ASK_SPANS_MAX + 1], lots: Vec::new() },
+            Message::Ask { spans: Vec::new(), lots: lots.clone() },
+            Message::Want { lots, most: 1 },
+            tell(Answer::Parts(vec![Part { upper: place, tally }; PARTS_MAX + 1]), 1),
+            tell(Answer::Entries(vec![place; LIST_MAX + 1]), 1),
+            tell(Answer::Entries(Vec::new()), ASK_SPANS_MAX + 1),
+        ];
+        assert!(messages.iter().all(|message| !message.fits()));
+        assert_eq!(HourList::new(0, vec![tally; HOURS_MAX as usize + 1]), None);
     }
 }

@@ -16,7 +16,7 @@ use crate::time::{Mono, Now};
 pub enum Output {
     /// Send the message.
     Send(Message),
-    /// Send these records; one that is not here any more is left out.
+    /// Send these records before any later message, and drop none of them; one that is not here any more is left out.
     Serve(Vec<Entry>),
 }
 
@@ -55,7 +55,9 @@ pub struct Session {
     /// Whether we, and the other side, said that nothing more is wanted.
     said_done: bool,
     heard_done: bool,
+    /// What is still to be said of the end.
     stop: Option<StopCode>,
+    heard_stop: bool,
     ended: Option<End>,
 }
 
@@ -98,12 +100,14 @@ impl Session {
             said_done: false,
             heard_done: false,
             stop: None,
+            heard_stop: false,
             ended: None,
         }
     }
 
     /// A message of the other side came. It is only looked at for what is wrong with it: what follows is done by turns.
     pub fn receive(&mut self, now: Now, message: Message) -> Result<(), End> {
+        self.heard_stop |= matches!(message, Message::Stop(_));
         self.guarded(now, |session| session.hear(message))
     }
 
@@ -267,6 +271,15 @@ impl Session {
     /// Why it is over, if it is.
     pub const fn ended(&self) -> Option<End> {
         self.ended
+    }
+
+    /// Whether nothing of it can be on its way any more. Before that no other of the same direction may begin on this link.
+    pub const fn is_closed(&self) -> bool {
+        match self.ended {
+            Some(End::Complete | End::Full) => true,
+            Some(_) => self.stop.is_none() && self.heard_stop,
+            None => false,
+        }
     }
 
     /// When [`Session::turn`] is due even if nothing comes.
