@@ -68,7 +68,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A turn of one link. A visit takes 13 ns with the processor's instructions for SHA-256 and some 100 ns without: far below the
+    /// A turn of one link. A visit takes 13 ns with the processor's instructions for SHA-256 and about 40 ns without: far below the
     /// 50 ms that one link may hold up the others. 64 KiB are what it may have on its way.
     pub const TURN: Self = Self { work: 250_000, bytes: 64 << 10 };
 }
