@@ -20,11 +20,11 @@ pub use ready::Ready;
 pub const FORMAT: u32 = 1;
 /// Settings.
 pub const CONFIG_FILE: &str = "nightjar.toml";
-const DATABASE_FILE: &str = "nightjar.db";
-const FORMAT_FILE: &str = "format";
-const IDENTITIES_FILE: &str = "identities";
+pub(crate) const DATABASE_FILE: &str = "nightjar.db";
+pub(crate) const FORMAT_FILE: &str = "format";
+pub(crate) const IDENTITIES_FILE: &str = "identities";
 const LOCK_FILE: &str = "lock";
-const NODE_KEY_FILE: &str = "node_key";
+pub(crate) const NODE_KEY_FILE: &str = "node_key";
 const READY_FILE: &str = "ready.json";
 const SEEN_FILE: &str = "seen";
 const TOKEN_FILE: &str = "token";

@@ -1,5 +1,6 @@
 //! What does: the one loop, links to peers, store, keys and configuration of a Nightjar node.
 
+pub mod backup;
 pub mod chain;
 pub mod clock;
 pub mod config;

@@ -67,14 +67,62 @@ async fn what_cannot_be_opened_says_why_and_what_to_do_in_one_line() {
     let no_folder = dir.path().join("nowhere").join("nightjar.db");
     let error = Store::open(&no_folder, NO_LIMITS).unwrap_err().to_string();
     assert!(error.starts_with(&format!("store {no_folder:?}: unable to open database file: make the ")), "{error}");
-    std::fs::write(
-        &path,
-        b"this is no database, and it is longer than a header of one hundred bytes, which is as long as they are",
-    )
-    .unwrap();
-    let error = Store::open(&path, NO_LIMITS).unwrap_err().to_string();
-    assert!(error.contains("not a database") && error.contains("move the file away"), "{error}");
     assert!(!error.contains('\n'));
+    open(&path).close().await;
+}
+
+/// Every file beside the store, and what is in it.
+fn beside(dir: &TempDir) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap());
+    entries
+        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .filter(|(name, _)| name.contains("damaged"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_store_any_more_is_put_aside_and_a_new_one_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let garbage =
+        b"this is no database, and it is longer than a header of one hundred bytes, which is as long as they are";
+    std::fs::write(&path, garbage).unwrap();
+    let store = open(&path);
+    let aside = store.put_aside().unwrap().to_owned();
+    assert_eq!(std::fs::read(&aside).unwrap(), garbage);
+    assert_eq!(beside(&dir).len(), 1);
+    store.append(vec![new(dated(1, 1))]);
+    stored(&store, 1).await;
+    store.close().await;
+    assert_eq!(open(&path).put_aside(), None, "the new one is in order");
+}
+
+#[tokio::test]
+async fn damage_inside_is_looked_for_after_a_run_that_met_some() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir);
+    let store = open(&path);
+    store.append((0..2_000).map(|number| new(dated(1, number))).collect());
+    stored(&store, 2_000).await;
+    store.close().await;
+    let whole = std::fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    let (begin, end) = (bytes.len() / 2, bytes.len() / 2 + 64 * 1024);
+    bytes[begin..end].fill(0xa5);
+    std::fs::write(&path, &bytes).unwrap();
+    // The first run sees nothing of it, and the mark of one that did is enough.
+    let mark = dir.path().join("nightjar.db.suspect");
+    std::fs::write(&mark, b"").unwrap();
+    let store = open(&path);
+    assert_eq!(std::fs::read(store.put_aside().unwrap()).unwrap()[begin..end], bytes[begin..end]);
+    assert!(!mark.exists() && page(&store, 0, 10).await.messages.is_empty());
+    store.close().await;
+    // A file that was suspected in vain is kept.
+    std::fs::write(&path, &whole).unwrap();
+    std::fs::write(&mark, b"").unwrap();
+    let store = open(&path);
+    assert!(store.put_aside().is_none() && !mark.exists());
+    assert_eq!(page(&store, 0, 10).await.messages.len(), 10);
 }
 
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! The command line: what there is, its help, and who does it. A command is a file of its own and one line here.
 
+mod backup;
 mod config;
 mod demo;
 mod history;
@@ -76,6 +77,10 @@ enum Command {
     Whois(people::Whois),
     /// List the strangers who wrote to you, accept or decline them
     Requests(people::Requests),
+    /// Copy the store, the chat keys and the settings to a folder, also while the node runs
+    Backup(backup::Backup),
+    /// Bring a backup into a data directory that holds nothing
+    Restore(backup::Restore),
     /// List the links to other nodes
     Peers(peers::Args),
     /// Show how the node is doing
@@ -125,6 +130,8 @@ impl Cli {
             Command::Identity(args) => on_runtime(identity::run(client()?, args)),
             Command::Join(args) => on_runtime(people::join(client()?, args)),
             Command::Part(args) => on_runtime(people::part(client()?, args)),
+            Command::Backup(args) => backup::backup(&settings::data_dir(data_dir)?, &args),
+            Command::Restore(args) => backup::restore(&settings::data_dir(data_dir)?, &args),
             Command::Search(args) => on_runtime(history::search(client()?, args)),
             Command::Conversations(args) => on_runtime(history::conversations(client()?, args)),
             Command::Outbox(args) => on_runtime(outbox::run(client()?, args)),

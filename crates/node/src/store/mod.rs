@@ -3,6 +3,7 @@
 //! One writer commits what waits in one go; reads have connections of their own. It never makes the engine
 //! wait, and never loses a message without counting it. No SQL stands outside this room.
 
+mod copy;
 mod events;
 mod log;
 mod outbox;
@@ -13,7 +14,7 @@ mod schema;
 mod search;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nightjar_core::router::KnownAddress;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
 use crate::message::{Content, Conversation, EventPage, Filter, Found, NewMessage, Page, Said, Search, Seq};
 
+pub use copy::{check, copy};
 pub use outbox::{Again, Outgoing, Way};
 pub use people::{Change, Ended, Joined, Pair, People, Pin, Proof, Relation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
@@ -96,6 +98,7 @@ struct Inner {
     queue: Arc<Queue>,
     readers: Arc<Readers>,
     stored: watch::Receiver<Seq>,
+    aside: Option<PathBuf>,
 }
 
 /// A read failed. Says what, of which file, and what to do.
@@ -120,9 +123,22 @@ impl Store {
         limits: StoreLimits,
         opener: impl FnOnce(People) -> O,
     ) -> Result<Self, OpenError> {
-        let mut connection = schema::open_to_write(path)?;
-        let unusable = |error| OpenError::Unusable(schema::problem(path, &error));
-        let opener = Box::new(opener(people::people(&mut connection).map_err(unusable)?));
+        let unusable = |error| schema::unusable(path, &error);
+        let (connection, people, aside) = match in_order(path) {
+            Ok((connection, people)) => (connection, people, None),
+            Err(OpenError::Damaged(fault)) => {
+                let aside = copy::set_aside(path).map_err(|error| {
+                    OpenError::Unusable(format!("{fault}, but it cannot be put aside ({error}): move it away"))
+                })?;
+                tracing::error!(
+                    "{fault}; it lies now as {aside:?}, and a new store is made: messages, contacts and joined channels are gone until a backup is restored (`sqlite3 FILE .recover` may bring some back)"
+                );
+                let (connection, people) = in_order(path)?;
+                (connection, people, Some(aside))
+            }
+            Err(error) => return Err(error),
+        };
+        let opener = Box::new(opener(people));
         let queue = Arc::new(Queue::default());
         let readers = Arc::new(Readers::new(path));
         let (writer, stored) = Writer::new(connection, path, limits, opener, Arc::clone(&queue), Arc::clone(&readers))
@@ -131,7 +147,12 @@ impl Store {
             .name("store".into())
             .spawn(move || writer.run())
             .map_err(|error| OpenError::Unusable(format!("store {path:?}: its writer cannot start: {error}")))?;
-        Ok(Self { inner: Arc::new(Inner { queue, readers, stored }) })
+        Ok(Self { inner: Arc::new(Inner { queue, readers, stored, aside }) })
+    }
+
+    /// Where a damaged file was put when this store was opened, if it was.
+    pub fn put_aside(&self) -> Option<&Path> {
+        self.inner.aside.as_deref()
     }
 
     /// Hands messages to the writer without waiting; those that do not fit are counted in `not_stored`.
@@ -234,6 +255,14 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("stored", &*self.inner.stored.borrow()).finish_non_exhaustive()
     }
+}
+
+/// Opens a file, if it is in order.
+fn in_order(path: &Path) -> Result<(rusqlite::Connection, People), OpenError> {
+    let mut connection = schema::open_to_write(path)?;
+    copy::look_if_suspect(&connection, path)?;
+    let people = people::people(&mut connection).map_err(|error| schema::unusable(path, &error))?;
+    Ok((connection, people))
 }
 
 /// The filter with its targets sorted, without doubles; not one that costs too much.

@@ -43,14 +43,17 @@ pub enum OpenError {
     /// It is somebody else's.
     #[error("store {0:?} is a database of another program: move it away, or choose another data_dir")]
     Foreign(std::path::PathBuf),
-    /// The disk, the rights or the file itself; the text says it all.
+    /// It is not what was written. [`Store::open`](super::Store::open) puts such a file aside and makes a new one.
+    #[error("{0}")]
+    Damaged(String),
+    /// The disk or the rights; the text says it all.
     #[error("{0}")]
     Unusable(String),
 }
 
 /// Opens the file, makes it if it is not there, and brings it to the newest form.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
-    let unusable = |error: rusqlite::Error| OpenError::Unusable(problem(path, &error));
+    let unusable = |error: rusqlite::Error| unusable(path, &error);
     // SQLite would let everybody read it; the files it makes beside have the rights of this one. What goes wrong here
     // goes wrong again below, and is said there.
     private_file::make(path).unwrap_or_default();
@@ -77,6 +80,14 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// A connection to a file that somebody else may use, to read all of it.
+pub(super) fn open_to_copy(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    Ok(connection)
+}
+
 /// One more connection to a file that is in order, for reads only.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -88,7 +99,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let unusable = |error: rusqlite::Error| OpenError::Unusable(problem(path, &error));
+    let unusable = |error: rusqlite::Error| unusable(path, &error);
     for (sql, to) in MIGRATIONS.iter().zip(1u32..) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unusable)?;
         if version(&transaction, path)? >= to {
@@ -105,7 +116,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 }
 
 /// The version of a file that is ours: 0 when it is new.
-fn version(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
     let look = || {
         let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -118,7 +129,15 @@ fn version(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
         Ok((APPLICATION_ID, version, _)) => Ok(version),
         Ok((0, 0, true)) => Ok(0),
         Ok(_) => Err(OpenError::Foreign(path.to_owned())),
-        Err(error) => Err(OpenError::Unusable(problem(path, &error))),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+/// The same as an error of opening.
+pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Damaged(problem(path, error)),
+        _ => OpenError::Unusable(problem(path, error)),
     }
 }
 
@@ -131,7 +150,7 @@ pub(super) fn problem(path: &Path, error: &rusqlite::Error) -> String {
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds the file: end it",
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "stop the node and move the file away: a new one is made at the next start"
+            "start the node again: it is looked at, and put aside if it is damaged"
         }
         Some(ErrorCode::SystemIoFailure) => "look after the disk",
         _ => "run `sqlite3 FILE 'PRAGMA integrity_check'` on it with the node stopped",

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nightjar_core::router::KnownAddress;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 use tokio::sync::watch;
 
 use super::log::Log;
 use super::queue::{Order, Patience, PlacedOrder, Queue, Work};
 use super::read::{Readers, last_seq, signed};
-use super::{Change, MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, people, schema, search};
+use super::{Change, MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, copy, people, schema, search};
 use crate::handle::ListenTo;
 use crate::message::Seq;
 
@@ -97,6 +97,9 @@ impl Writer {
                     patience = if over { Patience::None } else { Patience::UntilWork };
                 }
                 Err(error) => {
+                    if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+                        copy::mark_suspect(&self.path);
+                    }
                     let problem = schema::problem(&self.path, &error);
                     answer(orders, &Err(WriteError(problem.clone())));
                     self.tell_failure(&problem);
