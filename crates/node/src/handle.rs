@@ -15,9 +15,9 @@ use nightjar_core::router::AddressSource;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::chain::view::ChainView;
-use crate::message::{Conversation, Draft, Event, EventPage, Filter, Found, Page, Receipt, Search, Seq};
+use crate::message::{Conversation, Draft, Erase, Event, EventPage, Filter, Found, Page, Receipt, Search, Seq};
 use crate::post::Post;
-use crate::store::{Change, ReadError, Store, WriteError};
+use crate::store::{Again, Change, EraseError, ReadError, Store, WriteError};
 
 /// Requests that wait for the engine; a caller beyond it waits.
 pub(crate) const REQUESTS_MAX: usize = 1024;
@@ -352,6 +352,23 @@ impl Handle {
     /// Messages in which words are, newest first.
     pub async fn search(&self, wanted: Search) -> Result<Found, ReadError> {
         self.store.search(wanted).await
+    }
+
+    /// Erases messages; gives how many there were.
+    pub async fn erase(&self, what: Erase) -> Result<u64, EraseError> {
+        // What still waits to go out is not sent after it was erased.
+        for outgoing in self.post.outbox() {
+            let is_meant = match (&what, &outgoing.again) {
+                (Erase::All, _) => true,
+                (Erase::Conversation(conversation), _) => *conversation == outgoing.conversation,
+                (Erase::Author(key), Again::Anew { author, .. }) => key == author,
+                (Erase::Author(_), Again::AsItIs(_)) => false,
+            };
+            if is_meant {
+                self.post.cancel(outgoing.id);
+            }
+        }
+        self.store.erase(what).await
     }
 
     /// All conversations, those in which something was said last first.

@@ -265,6 +265,17 @@ pub struct Found {
     pub next: Option<Seq>,
 }
 
+/// Which messages are to be erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erase {
+    /// Those of one conversation.
+    Conversation(String),
+    /// Those of one author.
+    Author(ChatKey),
+    /// All.
+    All,
+}
+
 /// One conversation of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {

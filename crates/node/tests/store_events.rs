@@ -3,11 +3,12 @@
 
 mod store_common;
 
+use nightjar_core::record::Record;
 use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::{ChatKey, ChatSecret};
 use nightjar_node::chain::standing::Standing;
-use nightjar_node::message::{Delivery, Event, Filter, NewMessage, Reading, Said, Seq, Speaker, What};
+use nightjar_node::message::{Delivery, Erase, Event, Filter, NewMessage, Reading, Said, Search, Seq, Speaker, What};
 use nightjar_node::store::{Change, Store, StoreLimits};
 use store_common::{NO_LIMITS, all, dated, new, seqs, stored};
 
@@ -141,5 +142,38 @@ async fn events_count_against_the_limits_and_go_with_the_messages_of_their_time(
     store.append((2..=4).map(|number| message("#a", number, None, false)).collect());
     stored(&store, 9).await;
     assert_eq!(short(&happened(&store, 0, &Filter::default()).await), ["7 stored 7", "8 stored 8", "9 stored 9"]);
+    assert_eq!(store.events(0, 10, &Filter::default()).await.unwrap().first, 5);
+}
+
+#[tokio::test]
+async fn what_is_erased_is_gone_from_log_and_search_and_that_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nightjar.db");
+    let store = Store::open(&path, NO_LIMITS).unwrap();
+    let text = |number: u8, conversation: &str, author: u8| {
+        let whole = message(conversation, number, Some(key(author)), false).reading.unwrap();
+        let body = format!("quixotic{number}");
+        let record = Record::dated(store_common::target(1), body.as_bytes(), 1_800_000_000, 0, [number; 8]).unwrap();
+        NewMessage { reading: Some(Reading { said: Said::Raw, ..whole }), ..new(record) }
+    };
+    store.append(vec![text(1, "#a", 1), text(2, "#b", 1), text(3, "#a", 2), text(4, "#b", 2)]);
+    stored(&store, 4).await;
+    assert_eq!(store.erase(Erase::Conversation("#a".to_owned())).await.unwrap(), 2);
+    let events = happened(&store, 0, &Filter::default()).await;
+    assert_eq!(short(&events), ["2 stored 2", "4 stored 4", "5 erased 1", "6 erased 3"]);
+    assert_eq!(store.erase(Erase::Conversation("#a".to_owned())).await.unwrap(), 0);
+    assert_eq!(store.erase(Erase::Author(key(1))).await.unwrap(), 1);
+    let wanted = Search { words: "quixotic*".to_owned(), limit: 9, ..Search::default() };
+    assert_eq!(seqs(&store.search(wanted).await.unwrap().messages), [4]);
+    assert_eq!(store.erase(Erase::All).await.unwrap(), 1);
+    assert!(all(&store).await.is_empty());
+    store.close().await;
+    let file = std::fs::read(&path).unwrap();
+    assert!(!file.windows(8).any(|window| window == b"quixotic"), "neither texts nor words are left");
+    // What is left counts as it is, and the numbers go on.
+    let store = Store::open(&path, StoreLimits { messages_max: 5, ..NO_LIMITS }).unwrap();
+    store.append(vec![text(5, "#a", 1)]);
+    stored(&store, 9).await;
+    assert_eq!(seqs(&all(&store).await), [9]);
     assert_eq!(store.events(0, 10, &Filter::default()).await.unwrap().first, 5);
 }

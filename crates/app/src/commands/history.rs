@@ -1,6 +1,6 @@
 //! `nightjar search` and `conversations`: what the log holds.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nightjar_core::name::TypedName;
 use serde::Deserialize;
@@ -10,6 +10,9 @@ use super::listen;
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::output::{self, Align, Paint, Table};
+
+/// A million messages take about a minute.
+const ERASE_WAIT: Duration = Duration::from_secs(300);
 
 const SEARCH_HELP: &str = "\
 All WORDS must be in a message, in whatever order and case. A phrase stands between double quotes, and a word that ends with * is
@@ -53,6 +56,54 @@ pub(super) struct Conversations {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Erase {
+    /// A channel, a nick or an account: what was said there, and under seal with who goes by it
+    #[arg(value_name = "NAME", required_unless_present_any = ["by", "all"], conflicts_with_all = ["by", "all"])]
+    name: Option<String>,
+
+    /// What is by this chat key: its first digits, or nick and digits
+    #[arg(long, value_name = "KEY", conflicts_with = "all")]
+    by: Option<String>,
+
+    /// Everything
+    #[arg(long)]
+    all: bool,
+
+    /// Yes, for good
+    #[arg(long)]
+    yes: bool,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Erased {
+    erased: u64,
+}
+
+pub(super) async fn erase(client: Client, args: Erase) -> Result<(), Failure> {
+    if !args.yes {
+        return Err(Failure::usage("what is erased does not come back: say --yes if that is meant"));
+    }
+    let params = match (args.name, args.by) {
+        (Some(name), _) => {
+            let name: TypedName = name.parse().map_err(Failure::usage)?;
+            json!({ "name": name.typed() })
+        }
+        (None, Some(by)) => json!({ "author": super::people::key_of(&client, &by).await? }),
+        (None, None) => json!({ "all": true }),
+    };
+    let result = client.call_waiting("erase", params, ERASE_WAIT).await?;
+    if args.json {
+        return Ok(output::print(&output::json(&result))?);
+    }
+    let Erased { erased } = super::understood("erase", result)?;
+    Ok(output::print(&format!("{} erased\n", output::count(erased, "message", "messages")))?)
 }
 
 #[derive(Debug, Deserialize)]

@@ -65,6 +65,8 @@ enum Command {
     Search(history::Search),
     /// List the conversations, and what is unread in them
     Conversations(history::Conversations),
+    /// Erase messages of the log for good
+    Erase(history::Erase),
     /// List own messages that wait for a peer, or take one back
     Outbox(outbox::Args),
     /// Make and keep the chat keys that say who is speaking
@@ -134,6 +136,7 @@ impl Cli {
             Command::Restore(args) => backup::restore(&settings::data_dir(data_dir)?, &args),
             Command::Search(args) => on_runtime(history::search(client()?, args)),
             Command::Conversations(args) => on_runtime(history::conversations(client()?, args)),
+            Command::Erase(args) => on_runtime(history::erase(client()?, args)),
             Command::Outbox(args) => on_runtime(outbox::run(client()?, args)),
             Command::Whois(args) => on_runtime(people::whois(client()?, args)),
             Command::Requests(args) => on_runtime(people::requests(client()?, args)),

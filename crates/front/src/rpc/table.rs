@@ -26,6 +26,7 @@ pub static METHODS: &[Method<Handle>] = &[
     history::SEARCH,
     history::CONVERSATIONS,
     history::MARK_READ,
+    history::ERASE,
     outbox::OUTBOX,
     outbox::CANCEL,
     people::JOIN,
@@ -100,6 +101,19 @@ pub(crate) const fn field(path: &'static str, kind: &'static str, doc: &'static 
 /// A member that may be missing.
 pub(crate) const fn field_if(path: &'static str, kind: &'static str, doc: &'static str) -> Field {
     Field { path, kind, always: false, doc }
+}
+
+/// Members that several methods give, and those of one behind them. `N` is the number of both together.
+#[expect(clippy::indexing_slicing, reason = "it runs while the program is compiled")]
+pub(crate) const fn followed_by<const N: usize>(common: &[Field], own: &[Field]) -> [Field; N] {
+    assert!(common.len() + own.len() == N, "N is the number of both together");
+    let mut all = [field("", "", ""); N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < common.len() { common[at] } else { own[at - common.len()] };
+        at += 1;
+    }
+    all
 }
 
 /// What a method may use.

@@ -220,3 +220,40 @@ async fn what_waits_for_a_peer_is_listed_taken_back_and_told_as_a_change() {
     node.refused(-32602, "sendmessage", json!({"name": "#a", "text": "x", "deadline_s": 604_801})).await;
     node.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_said_is_found_counted_and_erased() {
+    let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let (a, b) = (TestNode::start(&dirs[0]).await, TestNode::start(&dirs[1]).await);
+    b.done("listen", json!({"name": "#night"})).await;
+    b.done("identitynew", json!({"nick": "owl"})).await;
+    a.done("addnode", json!({"addr": b.address()})).await;
+    until("the link", || async { a.done("getconnections", json!({})).await != json!([]) }).await;
+    let key = a.done("identitynew", json!({"nick": "raven"})).await["key"].clone();
+    for text in ["good night, owl!", "Gute Nächte"] {
+        a.done("sendmessage", json!({"name": "#night", "text": text})).await;
+    }
+    until("both come", || async { b.done("nodestatus", json!({})).await["seq"].as_u64() >= Some(2) }).await;
+    let all =
+        |page: &Value| page["messages"].as_array().unwrap().iter().map(|it| it["text"].clone()).collect::<Vec<_>>();
+    let found = b.done("search", json!({"words": "nachte", "name": "#night", "author": key})).await;
+    assert_eq!(all(&found), [json!("Gute Nächte")]);
+    let found = b.done("search", json!({"words": "g*", "limit": 1})).await;
+    assert_eq!((all(&found).len(), found["next"].is_u64()), (1, true));
+    let rest = b.done("search", json!({"words": "g*", "before": found["next"]})).await;
+    assert_eq!((all(&rest), rest.get("next")), (vec![json!("good night, owl!")], None));
+    let held = b.done("conversations", json!({})).await;
+    assert_eq!(
+        (&held[0]["conversation"], &held[0]["unread"], &held[0]["mentions"]),
+        (&json!("#night"), &json!(2), &json!(1))
+    );
+    b.done("markread", json!({"conversation": "#night", "seq": held[0]["last_seq"]})).await;
+    assert_eq!(b.done("conversations", json!({})).await[0]["unread"], json!(0));
+    b.refused(-32602, "erase", json!({})).await;
+    b.refused(-32602, "erase", json!({"name": "#night", "all": true})).await;
+    assert_eq!(b.done("erase", json!({"name": "#night"})).await, json!({"erased": 2}));
+    assert_eq!(all(&b.done("search", json!({"words": "g*"})).await), Vec::<Value>::new());
+    assert_eq!(b.done("conversations", json!({})).await, json!([]));
+    a.stop().await;
+    b.stop().await;
+}

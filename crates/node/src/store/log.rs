@@ -6,7 +6,7 @@ use nightjar_envelope::key::ChatKey;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use sha2::{Digest as _, Sha256};
 
-use super::read::signed;
+use super::read::{self, signed};
 use super::search;
 use super::{MESSAGE_BYTES_EXTRA, cost};
 use crate::message::{Content, Delivery, NewMessage, Reading, Said};
@@ -25,6 +25,8 @@ pub(super) struct Log<'t> {
     pub(super) last: i64,
     /// What all entries count against the limit.
     pub(super) bytes: i64,
+    /// Messages that were erased.
+    pub(super) erased: i64,
 }
 
 impl Log<'_> {
@@ -66,6 +68,25 @@ impl Log<'_> {
              RETURNING seq",
         )?;
         update.query_row(params![conversation, id.0, code, peers, why], |row| row.get(0)).optional()
+    }
+
+    /// Erases messages; that they are gone is an event of its own. Those that are gone already are left out.
+    pub(super) fn erase(&mut self, seqs: &[i64]) -> rusqlite::Result<()> {
+        for seq in seqs {
+            let cost = read::one(self.transaction, *seq)?.map(|(_, cost)| cost);
+            let Some(cost) = cost else { continue };
+            self.happened(ERASED, *seq)?;
+            search::forget(self.transaction, *seq)?;
+            self.transaction
+                .prepare_cached(
+                    "DELETE FROM outbox WHERE (conversation, message_id) IN (SELECT conversation, message_id FROM message WHERE seq = ?1)",
+                )?
+                .execute([seq])?;
+            self.transaction.prepare_cached("DELETE FROM message WHERE seq = ?1")?.execute([seq])?;
+            self.bytes -= signed(cost);
+            self.erased += 1;
+        }
+        Ok(())
     }
 
     /// A message that is there changed, or is about to go.

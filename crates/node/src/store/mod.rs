@@ -21,7 +21,7 @@ use nightjar_core::router::KnownAddress;
 use tokio::sync::watch;
 
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
-use crate::message::{Content, Conversation, EventPage, Filter, Found, NewMessage, Page, Said, Search, Seq};
+use crate::message::{Content, Conversation, Erase, EventPage, Filter, Found, NewMessage, Page, Said, Search, Seq};
 
 pub use copy::{check, copy};
 pub use outbox::{Again, Outgoing, Way};
@@ -111,6 +111,17 @@ pub struct ReadError(pub String);
 #[error("{0}")]
 pub struct WriteError(pub String);
 
+/// Messages could not all be erased.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EraseError {
+    /// They could not be found.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// They could not be written over.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
 impl Store {
     /// Opens or makes the file, brings it to the newest form, and starts its writer. Everything is stored as it comes.
     pub fn open(path: &Path, limits: StoreLimits) -> Result<Self, OpenError> {
@@ -192,6 +203,20 @@ impl Store {
     /// All conversations, those in which something was said last first; [`CONVERSATIONS_MAX`] at the most.
     pub async fn conversations(&self) -> Result<Vec<Conversation>, ReadError> {
         self.inner.readers.read(search::conversations).await
+    }
+
+    /// Erases messages, up to the last that is there now, in slices between which others are stored. Gives how many there were.
+    pub async fn erase(&self, what: Erase) -> Result<u64, EraseError> {
+        let (mut since, until, mut erased) = (0, *self.inner.stored.borrow(), 0);
+        loop {
+            let what = what.clone();
+            let seqs =
+                self.inner.readers.read(move |connection| read::seqs_to_erase(connection, &what, since, until)).await?;
+            let Some(last) = seqs.last() else { return Ok(erased) };
+            since = *last;
+            erased += seqs.len() as u64;
+            self.change(vec![Change::Erase(seqs)]).await?;
+        }
     }
 
     /// What is kept as listened to, in the order in which it was begun.

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::people::{SPEAKER, broken, checked, speaker, standing, wall};
 use super::{ADDRESSES_MAX, LISTENS_MAX, MESSAGE_BYTES_EXTRA, ReadError, schema};
 use crate::handle::ListenTo;
-use crate::message::{Content, Delivery, Filter, Message, Page, Reading, Said, Seq};
+use crate::message::{Content, Delivery, Erase, Filter, Message, Page, Reading, Said, Seq};
 
 /// Reads at one time: more would only wait for the same disk. Others wait their turn.
 const READS_MAX: usize = 4;
@@ -248,6 +248,28 @@ fn reading(row: &Row<'_>) -> rusqlite::Result<Option<Reading>> {
         request: row.get(15)?,
         mention: row.get(19)?,
     }))
+}
+
+/// Messages that one slice of an erasure takes.
+const ERASE_SLICE: usize = 1_000;
+
+/// The next messages that are to be erased, behind `since` and up to `until`.
+pub(super) fn seqs_to_erase(
+    connection: &mut Connection,
+    what: &Erase,
+    since: Seq,
+    until: Seq,
+) -> rusqlite::Result<Vec<Seq>> {
+    let (of, which): (&dyn rusqlite::ToSql, &str) = match what {
+        Erase::Conversation(conversation) => (conversation, "conversation = ?3"),
+        Erase::Author(author) => (&author.as_bytes().to_vec(), "author = ?3"),
+        Erase::All => (&rusqlite::types::Null, "?3 IS NULL"),
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT seq FROM message WHERE {which} AND seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT {ERASE_SLICE}"
+    ))?;
+    let seqs = statement.query_map(params![signed(since), signed(until), of], |row| row.get::<_, i64>(0))?;
+    seqs.map(|seq| Ok(seq?.cast_unsigned())).collect()
 }
 
 /// The last seq that was given.

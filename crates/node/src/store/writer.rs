@@ -205,7 +205,7 @@ fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusq
         transaction.query_row("SELECT last_seq, entries, bytes FROM log", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-    let mut log = Log { transaction: &transaction, last: before, bytes };
+    let mut log = Log { transaction: &transaction, last: before, bytes, erased: 0 };
     for message in &work.messages {
         log.store(message)?;
     }
@@ -218,8 +218,8 @@ fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusq
     if let Some(known) = &work.addresses {
         replace_addresses(&transaction, known)?;
     }
-    let Log { last, mut bytes, .. } = log;
-    let mut entries = entries + (last - before);
+    let Log { last, mut bytes, erased, .. } = log;
+    let mut entries = entries + (last - before) - erased;
     let slice = DROP_SLICE.saturating_add((last - before).cast_unsigned());
     let (dropped, over) = drop_oldest(&transaction, limits, &mut entries, &mut bytes, slice)?;
     let changed =

@@ -2,17 +2,17 @@
 
 use nightjar_core::name::TypedName;
 use nightjar_core::time::Wall;
-use nightjar_envelope::key::ChatKey;
+use nightjar_envelope::key::{ChatKey, NotAChatKey};
 use nightjar_node::handle::{Handle, PAGE_MESSAGES_MAX};
-use nightjar_node::message::Search;
+use nightjar_node::message::{Erase, Search};
 use nightjar_node::store::{CONVERSATIONS_MAX, SEARCH_WORDS_MAX, UNREAD_COUNTED_MAX};
 use serde::Serialize;
 
-use super::messages::{Shown, shown_messages};
+use super::messages::{SHOWN, Shown, shown_messages};
 use crate::rpc::arguments::{Arguments, Kind, Need, Param, shorter};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::message::Answer;
-use crate::rpc::table::{Call, Field, Method, field, field_if};
+use crate::rpc::table::{Call, Field, Method, field, field_if, followed_by};
 
 /// Messages that one search gives when it does not say how many.
 const FOUND_DEFAULT: usize = 50;
@@ -62,10 +62,10 @@ pub(crate) const SEARCH: Method<Handle> = Method {
             doc: "At most so many; 50 when left out.",
         },
     ],
-    result: &[
-        field("messages", "array", "The messages, as in `getmessages`."),
-        field_if("next", "integer", "There may be more: search on with `before` = this."),
-    ],
+    result: &followed_by::<{ SHOWN.len() + 1 }>(
+        SHOWN,
+        &[field_if("next", "integer", "There may be more: search on with `before` = this.")],
+    ),
     example: r#"{"words":"\"good night\" rav*"}"#,
     example_result: r#"{"messages":[]}"#,
     run: |call, arguments| Box::pin(search(call, arguments)),
@@ -115,6 +115,54 @@ pub(crate) const MARK_READ: Method<Handle> = Method {
     example_result: r#"{"read":true}"#,
     run: |call, arguments| Box::pin(mark_read(call, arguments)),
 };
+
+pub(crate) const ERASE: Method<Handle> = Method {
+    name: "erase",
+    summary: "Erases messages of this node's log for good: those of a conversation, of an author, or all.",
+    notes: "One of `name`, `author` and `all` is given. Others keep what they have. Each message that is gone is told as an event `erased`; its text and \
+            its words are overwritten in the file. What came is not fetched again, and what waits in the outbox is taken back. Who somebody is, and who \
+            is a contact, is not forgotten.",
+    params: &[
+        Param {
+            name: "name",
+            kind: Kind::Name,
+            need: Need::Optional,
+            doc: "Those to this channel, nick or account, and those under seal with who goes by it.",
+        },
+        Param { name: "author", kind: Kind::Text, need: Need::Optional, doc: "Those by this chat key, 64 hex digits." },
+        Param { name: "all", kind: Kind::Boolean, need: Need::Optional, doc: "`true`: all." },
+    ],
+    result: &[field("erased", "integer", "How many there were.")],
+    example: r##"{"name":"#pascalcoin"}"##,
+    example_result: r#"{"erased":57}"#,
+    run: |call, arguments| Box::pin(erase(call, arguments)),
+};
+
+#[derive(Serialize)]
+struct Erased {
+    erased: u64,
+}
+
+async fn erase(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer, RpcError> {
+    let (name, author, all) = (arguments.name("name"), arguments.text("author"), arguments.boolean("all"));
+    let refused = |why: String| RpcError::new(Code::InvalidParams, why);
+    let erasures: Vec<Erase> = match (name, author, all) {
+        (Some(name), None, None | Some(false)) => {
+            call.node.post().conversations(name.name()).into_iter().map(Erase::Conversation).collect()
+        }
+        (None, Some(author), None | Some(false)) => {
+            let key = author.parse().map_err(|error: NotAChatKey| refused(format!("parameter \"author\": {error}")))?;
+            vec![Erase::Author(key)]
+        }
+        (None, None, Some(true)) => vec![Erase::All],
+        _ => return Err(refused("one of the parameters \"name\", \"author\" and \"all\" is wanted".to_owned())),
+    };
+    let mut erased = 0;
+    for what in erasures {
+        erased += call.node.erase(what).await.map_err(|error| RpcError::new(Code::Internal, error.to_string()))?;
+    }
+    Ok(Answer::of(&Erased { erased }))
+}
 
 #[derive(Serialize)]
 struct Found {

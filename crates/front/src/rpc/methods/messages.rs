@@ -22,7 +22,7 @@ use super::hex;
 use crate::rpc::arguments::{Arguments, Kind, Need, Param};
 use crate::rpc::error::{Code, RpcError, quoted, suggestion};
 use crate::rpc::message::Answer;
-use crate::rpc::table::{Call, Method, WAIT_S_MAX, field, field_if};
+use crate::rpc::table::{Call, Field, Method, WAIT_S_MAX, field, field_if, followed_by};
 
 /// Messages that one call gives when it does not say how many.
 const PAGE_MESSAGES_DEFAULT: usize = 100;
@@ -152,6 +152,87 @@ pub(crate) const SEND: Method<Handle> = Method {
     run: |call, arguments| Box::pin(send(call, arguments)),
 };
 
+/// What is shown of messages.
+pub(super) const SHOWN: &[Field] = &[
+    field("messages", "array", "The messages."),
+    field("messages[].seq", "integer", "Its place in this node's log, counted from 1, gap-free, never used again."),
+    field_if("messages[].event", "text", "Only with `changes`: `stored`, `changed`, `author` or `erased`."),
+    field_if("messages[].of", "integer", "Of `changed` and `erased`: the seq of the message."),
+    field_if(
+        "messages[].delivery",
+        "text",
+        "How far an own message came: `working` (work is done for it), `queued` (it waits for a peer), `sent` and `held` (`delivery_peers` took it, or say that they hold it), `acknowledged` (by the recipient), or `failed` (`delivery_error`).",
+    ),
+    field_if("messages[].delivery_peers", "integer", "Of `sent` and `held`: how many peers."),
+    field_if("messages[].delivery_error", "text", "Of `failed`: why."),
+    field_if(
+        "messages[].id",
+        "hex",
+        "The id of the message, by which others answer it. Not in a wallet's text, nor in what cannot be read.",
+    ),
+    field_if("messages[].msgid", "hex", "The id of the record, or of the part that came last. Not in a wallet's text."),
+    field_if("messages[].target", "hex", "Where it is addressed to. Not in a wallet's text."),
+    field_if("messages[].name", "text or null", "The name it was listened to by. Not in a wallet's text."),
+    field_if("messages[].bridge", "text", "Only in a wallet's text: the wallet's address, `host:port`."),
+    field_if(
+        "messages[].conversation",
+        "text",
+        "Where it belongs: a channel, nick or account in the form that is hashed, `@` and the chat key of the other for what is under seal between two, or a target.",
+    ),
+    field_if(
+        "messages[].kind",
+        "text",
+        "Of an envelope: `text`, `action`, `reaction`, `edit`, `data`, `request`, `response`, `notice`, `handover`, `ack`, `offer`, or `kind ` and a number that means nothing to this program.",
+    ),
+    field_if(
+        "messages[].heir",
+        "hex",
+        "Of a `handover`: the chat key that the author goes on as. Both have signed that.",
+    ),
+    field_if("messages[].author", "hex", "The chat key that wrote it. Not when nobody signed."),
+    field_if("messages[].nick", "text", "What the author calls himself."),
+    field_if(
+        "messages[].looks_like",
+        "text",
+        "A nick of the user's own, or of a contact, that the author's looks like, or is, although he is somebody else.",
+    ),
+    field_if("messages[].own_key", "hex", "The chat key of this node that it was sealed for, or that wrote it."),
+    field_if("messages[].account", "text", "The account that the author says is his."),
+    field_if(
+        "messages[].state",
+        "text",
+        "What was known of the author when it came: `proven`, `proven by 3 peers`, `lapsed`, `disputed`, `claimed`, `unchecked` or `anonymous`.",
+    ),
+    field_if("messages[].state_now", "text", "What is known of him now, when that is something else."),
+    field_if("messages[].verified", "boolean", "Whether it is certain that the author wrote it."),
+    field_if(
+        "messages[].sealed",
+        "text",
+        "`none`, `channel`, `chatkey`, `dest` or `aes`: who could read it on the way.",
+    ),
+    field_if("messages[].time", "integer", "When the author says he wrote it, Unix milliseconds."),
+    field_if("messages[].reply_to", "hex", "The first 8 bytes of the `id` that it answers, reacts to or edits."),
+    field_if("messages[].correlation", "hex", "By what a request and its response belong together."),
+    field_if(
+        "messages[].content_type",
+        "text",
+        "What its content is, when the author says so: `text`, `json`, `cbor`, `octets`, a number, or a media type.",
+    ),
+    field_if(
+        "messages[].request",
+        "boolean",
+        "`true` when it came from somebody whom the user does not know: see `requests`.",
+    ),
+    field_if("messages[].unreadable", "text", "Why it cannot be read."),
+    field("messages[].payload", "hex", "What was said, without the date; the whole body of what cannot be read."),
+    field_if("messages[].text", "text", "The same as text, when it is UTF-8."),
+    field_if("messages[].coding", "integer", "Only when it cannot be read: the coding of its payload, 1 = envelope."),
+    field_if("messages[].dated", "boolean", "Whether the record is dated. Not in a wallet's text."),
+    field_if("messages[].expiry", "integer", "Until when a dated record may be passed on, Unix seconds."),
+    field("messages[].own", "boolean", "Whether it was sent at this node."),
+    field("messages[].received", "integer", "When it came, Unix milliseconds."),
+];
+
 pub(crate) const GET: Method<Handle> = Method {
     name: "getmessages",
     summary: "Messages to what is listened to and those sent at this node (`own`), oldest first; with `changes` also what happened to them.",
@@ -192,95 +273,13 @@ pub(crate) const GET: Method<Handle> = Method {
             doc: "Only messages to this name, and those under seal with who goes by it. Texts of wallets have none.",
         },
     ],
-    result: &[
-        field("messages", "array", "The messages."),
-        field("messages[].seq", "integer", "Its place in this node's log, counted from 1, gap-free, never used again."),
-        field_if("messages[].event", "text", "Only with `changes`: `stored`, `changed`, `author` or `erased`."),
-        field_if("messages[].of", "integer", "Of `changed` and `erased`: the seq of the message."),
-        field_if(
-            "messages[].delivery",
-            "text",
-            "How far an own message came: `working` (work is done for it), `queued` (it waits for a peer), `sent` and `held` (`delivery_peers` took it, or say that they hold it), `acknowledged` (by the recipient), or `failed` (`delivery_error`).",
-        ),
-        field_if("messages[].delivery_peers", "integer", "Of `sent` and `held`: how many peers."),
-        field_if("messages[].delivery_error", "text", "Of `failed`: why."),
-        field_if(
-            "messages[].id",
-            "hex",
-            "The id of the message, by which others answer it. Not in a wallet's text, nor in what cannot be read.",
-        ),
-        field_if(
-            "messages[].msgid",
-            "hex",
-            "The id of the record, or of the part that came last. Not in a wallet's text.",
-        ),
-        field_if("messages[].target", "hex", "Where it is addressed to. Not in a wallet's text."),
-        field_if("messages[].name", "text or null", "The name it was listened to by. Not in a wallet's text."),
-        field_if("messages[].bridge", "text", "Only in a wallet's text: the wallet's address, `host:port`."),
-        field_if(
-            "messages[].conversation",
-            "text",
-            "Where it belongs: a channel, nick or account in the form that is hashed, `@` and the chat key of the other for what is under seal between two, or a target.",
-        ),
-        field_if(
-            "messages[].kind",
-            "text",
-            "Of an envelope: `text`, `action`, `reaction`, `edit`, `data`, `request`, `response`, `notice`, `handover`, `ack`, `offer`, or `kind ` and a number that means nothing to this program.",
-        ),
-        field_if(
-            "messages[].heir",
-            "hex",
-            "Of a `handover`: the chat key that the author goes on as. Both have signed that.",
-        ),
-        field_if("messages[].author", "hex", "The chat key that wrote it. Not when nobody signed."),
-        field_if("messages[].nick", "text", "What the author calls himself."),
-        field_if(
-            "messages[].looks_like",
-            "text",
-            "A nick of the user's own, or of a contact, that the author's looks like, or is, although he is somebody else.",
-        ),
-        field_if("messages[].own_key", "hex", "The chat key of this node that it was sealed for, or that wrote it."),
-        field_if("messages[].account", "text", "The account that the author says is his."),
-        field_if(
-            "messages[].state",
-            "text",
-            "What was known of the author when it came: `proven`, `proven by 3 peers`, `lapsed`, `disputed`, `claimed`, `unchecked` or `anonymous`.",
-        ),
-        field_if("messages[].state_now", "text", "What is known of him now, when that is something else."),
-        field_if("messages[].verified", "boolean", "Whether it is certain that the author wrote it."),
-        field_if(
-            "messages[].sealed",
-            "text",
-            "`none`, `channel`, `chatkey`, `dest` or `aes`: who could read it on the way.",
-        ),
-        field_if("messages[].time", "integer", "When the author says he wrote it, Unix milliseconds."),
-        field_if("messages[].reply_to", "hex", "The first 8 bytes of the `id` that it answers, reacts to or edits."),
-        field_if("messages[].correlation", "hex", "By what a request and its response belong together."),
-        field_if(
-            "messages[].content_type",
-            "text",
-            "What its content is, when the author says so: `text`, `json`, `cbor`, `octets`, a number, or a media type.",
-        ),
-        field_if(
-            "messages[].request",
-            "boolean",
-            "`true` when it came from somebody whom the user does not know: see `requests`.",
-        ),
-        field_if("messages[].unreadable", "text", "Why it cannot be read."),
-        field("messages[].payload", "hex", "What was said, without the date; the whole body of what cannot be read."),
-        field_if("messages[].text", "text", "The same as text, when it is UTF-8."),
-        field_if(
-            "messages[].coding",
-            "integer",
-            "Only when it cannot be read: the coding of its payload, 1 = envelope.",
-        ),
-        field_if("messages[].dated", "boolean", "Whether the record is dated. Not in a wallet's text."),
-        field_if("messages[].expiry", "integer", "Until when a dated record may be passed on, Unix seconds."),
-        field("messages[].own", "boolean", "Whether it was sent at this node."),
-        field("messages[].received", "integer", "When it came, Unix milliseconds."),
-        field("next", "integer", "Where to read on."),
-        field("first", "integer", "The oldest seq that is still kept; 0 when nothing ever came."),
-    ],
+    result: &followed_by::<{ SHOWN.len() + 2 }>(
+        SHOWN,
+        &[
+            field("next", "integer", "Where to read on."),
+            field("first", "integer", "The oldest seq that is still kept; 0 when nothing ever came."),
+        ],
+    ),
     example: r#"{"since":56,"limit":10,"wait_s":30}"#,
     example_result: r##"{"messages":[{"seq":57,"msgid":"9e107d9d372bb6826bd81d3542a419d6","target":"eae5a48fe7a4de6d6096fbd6d85ccbac","name":"#pascalcoin","payload":"676f6f64206e69676874","text":"good night","dated":true,"expiry":1767225600,"own":false,"received":1767225000123}],"next":57,"first":1}"##,
     run: |call, arguments| Box::pin(get(call, arguments)),
