@@ -19,10 +19,21 @@ const BATCH: u64 = 20;
 
 #[tokio::test]
 async fn kill_9_leaves_no_gap_no_double_and_all_that_was_told() {
+    kill_in_rounds(3).await;
+}
+
+#[tokio::test]
+#[ignore = "takes about a minute"]
+async fn kill_9_again_and_again_leaves_no_gap_no_double_and_all_that_was_told() {
+    let rounds = std::env::var("NIGHTJAR_TEST_ROUNDS").ok();
+    kill_in_rounds(rounds.map_or(50, |rounds| rounds.parse().unwrap())).await;
+}
+
+async fn kill_in_rounds(rounds: u32) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("nightjar.db");
     let mut told = 0;
-    for _ in 0..3 {
+    for _ in 0..rounds {
         told = run_and_kill(&path, told + TOLD_BEFORE_KILL);
         let check: String =
             Connection::open(&path).unwrap().pragma_query_value(None, "integrity_check", |row| row.get(0)).unwrap();

@@ -136,7 +136,9 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<u32, OpenE
 /// The same as an error of opening.
 pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Damaged(format!("store {path:?} is damaged: {error}")),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            OpenError::Damaged(format!("store {path:?} is damaged: {error}"))
+        }
         _ => OpenError::Unusable(problem(path, error)),
     }
 }
