@@ -15,7 +15,9 @@ use nightjar_core::router::AddressSource;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::chain::view::ChainView;
-use crate::message::{Conversation, Draft, Erase, Event, EventPage, Filter, Found, Page, Receipt, Search, Seq};
+use crate::message::{
+    Conversation, Delivery, Draft, Erase, Event, EventPage, Filter, Found, Logged, Page, Receipt, Search, Seq,
+};
 use crate::post::Post;
 use crate::store::{Again, Change, EraseError, ReadError, Store, WriteError};
 
@@ -27,6 +29,9 @@ pub(crate) const PUBLISHES_MAX: usize = 8;
 pub const DRAFTS_MAX: usize = 2048;
 /// The longest lease on a name.
 pub const LEASE_S_MAX: u32 = 600;
+/// Why an own message that waited to go out when it was exported did not go out where it was imported.
+pub const NOT_SENT_HERE: &str =
+    "it waited to go out when it was exported, and is not sent from here: send it again if it never went";
 /// Messages one read gives at the most.
 pub const PAGE_MESSAGES_MAX: usize = 1000;
 
@@ -379,6 +384,18 @@ impl Handle {
     /// A conversation was read up to there.
     pub async fn mark_read(&self, conversation: String, seq: Seq) -> Result<(), WriteError> {
         self.store.change(vec![Change::Read(conversation, seq)]).await
+    }
+
+    /// Takes messages of another log in, all or none; says how many were not there. Nothing of them is sent, and nobody is known
+    /// otherwise because of them.
+    pub async fn import(&self, mut messages: Vec<Logged>) -> Result<usize, WriteError> {
+        for logged in &mut messages {
+            // What waited there has no place in the outbox here: nobody is to wait for it.
+            if let Some(Delivery::Working | Delivery::Queued) = logged.delivery {
+                logged.delivery = Some(Delivery::Failed(NOT_SENT_HERE.to_owned()));
+            }
+        }
+        self.store.import(messages).await
     }
 
     /// Reads until there is something, or `wait` is over. `read` says up to where it looked, and whether that was nothing.

@@ -32,6 +32,22 @@ pub struct NewMessage {
     pub reading: Option<Reading>,
 }
 
+/// A message of a log, without its place there: what one node gives away, another can take in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// The message.
+    pub message: NewMessage,
+    /// How far it came; `None` unless it is an own one.
+    pub delivery: Option<Delivery>,
+}
+
+impl From<Message> for Logged {
+    fn from(message: Message) -> Self {
+        let Message { seq: _, received, own, name, content, reading, speaker: _, delivery } = message;
+        Self { message: NewMessage { received, own, name, content, reading }, delivery }
+    }
+}
+
 /// What a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {

@@ -4,8 +4,10 @@
 mod store_common;
 
 use nightjar_core::time::Wall;
+use nightjar_envelope::id::MessageId;
+use nightjar_node::chain::standing::Standing;
 use nightjar_node::handle::PAGE_MESSAGES_MAX;
-use nightjar_node::message::{Content, Filter, Message, Page};
+use nightjar_node::message::{Content, Delivery, Filter, Logged, Message, NewMessage, Page, Reading, Said};
 use nightjar_node::store::{FILTER_TARGETS_MAX, MESSAGE_BYTES_EXTRA, PAGE_BYTES_MAX, Store, StoreLimits};
 use store_common::{NO_LIMITS, all, dated, new, page, page_of, plain, seqs, stored, target, wallet};
 use tempfile::TempDir;
@@ -231,4 +233,51 @@ async fn times_of_any_value_are_kept() {
     stored(&store, 2).await;
     let read = all(&store).await;
     assert_eq!((read[0].received, read[1].received), (Wall(0), Wall(i64::MAX as u64)));
+}
+
+#[tokio::test]
+async fn what_is_imported_stands_at_the_end_as_it_was_and_what_is_there_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir, NO_LIMITS);
+    store.append(vec![new(dated(1, 7)), wallet(b"hello")]);
+    stored(&store, 2).await;
+    let logged = |message, delivery| Logged { message, delivery };
+    let reading = |id| Reading {
+        conversation: "#demo".to_owned(),
+        id: Some(MessageId([id; 16])),
+        author: None,
+        own_key: None,
+        said: Said::Raw,
+        standing: Standing::Proven,
+        request: true,
+        mention: true,
+    };
+    let read = |number, id| NewMessage { reading: Some(reading(id)), own: true, ..new(dated(1, number)) };
+    let given = vec![
+        logged(new(dated(1, 7)), None),
+        logged(wallet(b"hello"), None),
+        logged(NewMessage { received: Wall(5), ..wallet(b"hello") }, None),
+        logged(wallet(b"hello you"), None),
+        logged(read(8, 1), Some(Delivery::Held(3))),
+        // The same message in another record.
+        logged(read(9, 1), Some(Delivery::Acknowledged)),
+        logged(read(10, 2), Some(Delivery::Failed("nobody took it".to_owned()))),
+    ];
+    assert_eq!(store.import(given.clone()).await, Ok(4));
+    let log = all(&store).await;
+    let have: Vec<Logged> = log.iter().skip(2).cloned().map(Logged::from).collect();
+    assert_eq!(have, [2, 3, 4, 6].map(|place: usize| given[place].clone()));
+    assert_eq!(seqs(&log), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(store.import(given).await, Ok(0));
+    assert_eq!(store.import(Vec::new()).await, Ok(0));
+    assert_eq!(*store.stored().borrow(), 6);
+}
+
+#[tokio::test]
+async fn an_import_counts_against_the_limits_as_messages_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir, StoreLimits { messages_max: 3, ..NO_LIMITS });
+    let given = (0..5).map(|number| Logged { message: new(dated(1, number)), delivery: None });
+    assert_eq!(store.import(given.collect()).await, Ok(5));
+    assert_eq!(seqs(&all(&store).await), [3, 4, 5]);
 }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::read::{self, signed};
 use super::search;
 use super::{MESSAGE_BYTES_EXTRA, cost};
-use crate::message::{Content, Delivery, NewMessage, Reading, Said};
+use crate::message::{Content, Delivery, Logged, NewMessage, Reading, Said};
 
 /// A message says something else of itself.
 pub(super) const CHANGED: i64 = 1;
@@ -50,6 +50,28 @@ impl Log<'_> {
         // Of a new one that is no news.
         let changed = self.set_delivery(conversation, id, delivery)?.filter(|_| !stored);
         changed.map_or(Ok(()), |seq| self.happened(CHANGED, seq))
+    }
+
+    /// Stores a message of another log; `false` when it is there already.
+    pub(super) fn import(&mut self, Logged { message, delivery }: &Logged) -> rusqlite::Result<bool> {
+        // Two texts of wallets may be the same, but not when they came at the same moment.
+        let stored = !self.has_wallet_text(message)? && self.store(message)?;
+        if let (true, Some(delivery)) = (stored, delivery) {
+            let (code, peers, why) = columns(delivery);
+            let mut update = self.transaction.prepare_cached(
+                "UPDATE message SET delivery = ?2, delivery_peers = ?3, delivery_why = ?4 WHERE seq = ?1",
+            )?;
+            update.execute(params![self.last, code, peers, why])?;
+        }
+        Ok(stored)
+    }
+
+    fn has_wallet_text(&self, message: &NewMessage) -> rusqlite::Result<bool> {
+        let Content::Wallet { peer, text } = &message.content else { return Ok(false) };
+        let mut same = self
+            .transaction
+            .prepare_cached("SELECT 1 FROM message WHERE peer = ?1 AND received_ms = ?2 AND text = ?3 AND own = ?4")?;
+        same.exists(params![peer, signed(message.received.0), text, message.own])
     }
 
     /// How far an own message came. One that is gone by now has no delivery.

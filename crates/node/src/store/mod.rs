@@ -21,7 +21,9 @@ use nightjar_core::router::KnownAddress;
 use tokio::sync::watch;
 
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
-use crate::message::{Content, Conversation, Erase, EventPage, Filter, Found, NewMessage, Page, Said, Search, Seq};
+use crate::message::{
+    Content, Conversation, Erase, EventPage, Filter, Found, Logged, NewMessage, Page, Said, Search, Seq,
+};
 
 pub use copy::{check, copy};
 pub use outbox::{Again, Outgoing, Way};
@@ -226,17 +228,23 @@ impl Store {
 
     /// Keeps a listening. Done when it is on disk; what is called first is written first, whoever waits for it.
     pub fn keep_listen(&self, what: ListenTo) -> impl Future<Output = Result<(), WriteError>> + use<> {
-        self.order(Order::KeepListen(what))
+        self.done(Order::KeepListen(what))
     }
 
     /// Forgets a listening. Done when it is on disk; what is called first is written first, whoever waits for it.
     pub fn drop_listen(&self, what: ListenTo) -> impl Future<Output = Result<(), WriteError>> + use<> {
-        self.order(Order::DropListen(what))
+        self.done(Order::DropListen(what))
     }
 
     /// Writes changes down, all or none. Done when they are on disk, in the order of the calls.
     pub fn change(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), WriteError>> + use<> {
-        self.order(Order::Change(changes))
+        self.done(Order::Change(changes))
+    }
+
+    /// Stores messages of another log at the end of this one, all or none, as they are: nobody opens them. Says how many were not
+    /// there. Done when they are on disk, in the order of the calls.
+    pub fn import(&self, messages: Vec<Logged>) -> impl Future<Output = Result<usize, WriteError>> + use<> {
+        self.order(Order::Import(messages))
     }
 
     /// The address book.
@@ -261,7 +269,13 @@ impl Store {
         while stored.changed().await.is_ok() {}
     }
 
-    fn order(&self, order: Order) -> impl Future<Output = Result<(), WriteError>> + use<> {
+    fn done(&self, order: Order) -> impl Future<Output = Result<(), WriteError>> + use<> {
+        let placed = self.order(order);
+        async move { placed.await.map(drop) }
+    }
+
+    /// Says how many messages were stored by it.
+    fn order(&self, order: Order) -> impl Future<Output = Result<usize, WriteError>> + use<> {
         let placed = self.inner.queue.push_order(order);
         async move {
             let closed = || Err(WriteError("the store is closed: the node is shutting down, start it again".into()));

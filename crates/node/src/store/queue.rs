@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::people::Change;
 use super::{ADDRESSES_MAX, WriteError, cost};
 use crate::handle::ListenTo;
-use crate::message::NewMessage;
+use crate::message::{Logged, NewMessage};
 
 /// Messages that wait, those that the writer holds among them: a disk may stand still for a minute at 500 hits a
 /// second, which is all the budgets let through.
@@ -66,6 +66,7 @@ pub(super) enum Order {
     KeepListen(ListenTo),
     DropListen(ListenTo),
     Change(Vec<Change>),
+    Import(Vec<Logged>),
 }
 
 /// Room in the queue.
@@ -77,7 +78,8 @@ pub(super) struct Held {
 
 pub(super) struct PlacedOrder {
     pub(super) order: Order,
-    pub(super) reply: oneshot::Sender<Result<(), WriteError>>,
+    /// How many messages it stored.
+    pub(super) reply: oneshot::Sender<Result<usize, WriteError>>,
 }
 
 /// How long the writer waits for work.
@@ -124,7 +126,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    pub(super) fn push_order(&self, order: Order) -> Result<oneshot::Receiver<Result<(), WriteError>>, WriteError> {
+    pub(super) fn push_order(&self, order: Order) -> Result<oneshot::Receiver<Result<usize, WriteError>>, WriteError> {
         let (reply, answer) = oneshot::channel();
         let mut state = self.lock();
         if !state.closing {

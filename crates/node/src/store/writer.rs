@@ -50,6 +50,8 @@ struct Trouble {
 
 struct Committed {
     last_seq: Seq,
+    /// How many messages each order stored.
+    imported: Vec<usize>,
     /// Messages were dropped.
     dropped: bool,
     /// The log is still over its limits.
@@ -84,12 +86,12 @@ impl Writer {
             self.journal_has_secrets |= result.is_ok() && pending.changes().any(gives_up_a_secret);
             let orders = std::mem::take(&mut pending.orders);
             match result {
-                Ok(Committed { last_seq, dropped, over }) => {
+                Ok(Committed { last_seq, imported, dropped, over }) => {
                     self.queue.release(pending.held);
                     pending = Work::default();
                     self.stored.send_if_modified(|seq| std::mem::replace(seq, last_seq) != last_seq);
                     self.journal_has_secrets = self.journal_has_secrets && !self.empty_journal();
-                    answer(orders, &Ok(()));
+                    answer(orders, imported.into_iter().map(Ok));
                     self.tell_success();
                     if dropped && !over {
                         self.give_back_pages();
@@ -101,7 +103,7 @@ impl Writer {
                         copy::mark_suspect(&self.path);
                     }
                     let problem = schema::problem(&self.path, &error);
-                    answer(orders, &Err(WriteError(problem.clone())));
+                    answer(orders, std::iter::repeat(Err(WriteError(problem.clone()))));
                     self.tell_failure(&problem);
                     // Messages and addresses are tried again; new ones wait with them as long as there is room.
                     patience = Patience::Pause(RETRY);
@@ -191,10 +193,10 @@ const fn gives_up_a_secret(change: &Change) -> bool {
     matches!(change, Change::Part(_) | Change::Join(_))
 }
 
-fn answer(orders: Vec<PlacedOrder>, result: &Result<(), WriteError>) {
-    for order in orders {
+fn answer(orders: Vec<PlacedOrder>, results: impl Iterator<Item = Result<usize, WriteError>>) {
+    for (order, result) in orders.into_iter().zip(results) {
         // Whoever gave up waiting needs no answer.
-        order.reply.send(result.clone()).ok();
+        order.reply.send(result).ok();
     }
 }
 
@@ -212,9 +214,7 @@ fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusq
     for change in &work.changes {
         people::change(&mut log, change)?;
     }
-    for order in &work.orders {
-        carry_out(&mut log, &order.order)?;
-    }
+    let imported = work.orders.iter().map(|placed| carry_out(&mut log, &placed.order)).collect::<Result<_, _>>()?;
     if let Some(known) = &work.addresses {
         replace_addresses(&transaction, known)?;
     }
@@ -230,13 +230,17 @@ fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusq
     } else {
         transaction.rollback()?;
     }
-    Ok(Committed { last_seq: last.cast_unsigned(), dropped, over })
+    Ok(Committed { last_seq: last.cast_unsigned(), imported, dropped, over })
 }
 
-fn carry_out(log: &mut Log<'_>, order: &Order) -> rusqlite::Result<()> {
+/// Says how many messages were stored by it.
+fn carry_out(log: &mut Log<'_>, order: &Order) -> rusqlite::Result<usize> {
     let transaction = log.transaction;
     match order {
-        Order::Change(changes) => return changes.iter().try_for_each(|change| people::change(log, change)),
+        Order::Import(messages) => {
+            return messages.iter().try_fold(0, |stored, message| Ok(stored + usize::from(log.import(message)?)));
+        }
+        Order::Change(changes) => changes.iter().try_for_each(|change| people::change(log, change)).map(|()| 0),
         Order::KeepListen(ListenTo::Name(name)) => {
             transaction.execute("INSERT INTO listen (typed) VALUES (?1) ON CONFLICT DO NOTHING", [name.typed()])
         }
@@ -250,7 +254,7 @@ fn carry_out(log: &mut Log<'_>, order: &Order) -> rusqlite::Result<()> {
             transaction.execute("DELETE FROM listen WHERE target = ?1", [target.0])
         }
     }
-    .map(drop)
+    .map(|_| 0)
 }
 
 fn replace_addresses(transaction: &Transaction<'_>, known: &[KnownAddress]) -> rusqlite::Result<()> {
