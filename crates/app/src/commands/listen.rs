@@ -85,7 +85,11 @@ struct Page {
 struct Message {
     #[serde(default)]
     name: Option<String>,
-    target: String,
+    #[serde(default)]
+    target: Option<String>,
+    /// The address of a wallet, whose texts have no target.
+    #[serde(default)]
+    bridge: Option<String>,
     #[serde(default)]
     conversation: Option<String>,
     payload: String,
@@ -336,7 +340,8 @@ pub(super) fn lines(messages: impl Iterator<Item = Value>, json: bool, paint: Pa
 fn line(message: &Message, paint: Paint) -> String {
     let time = output::date(message.received);
     let conversation = message.conversation.as_deref().map(output::conversation);
-    let name = message.name.as_deref().or(conversation.as_deref()).unwrap_or(&message.target);
+    let bare = message.target.as_deref().or(message.bridge.as_deref()).unwrap_or_default();
+    let name = message.name.as_deref().or(conversation.as_deref()).unwrap_or(bare);
     let bytes = || output::binary(&output::visible(&message.payload));
     let said = match (&message.unreadable, &message.heir, &message.text) {
         (Some(why), ..) => format!("{} {}", output::visible(why), bytes()),
@@ -411,6 +416,13 @@ mod tests {
             "seq": 1, "target": "aa", "name": "#a", "payload": "61", "coding": 1, "received": 0, "unreadable": "it is\u{7} so"
         });
         assert_eq!(shown(message), "1970-01-01T00:00:00Z  #a  (unsigned) [unreadable]: it is\\u{7} so [1 byte] 61");
+    }
+
+    #[test]
+    fn a_text_of_a_wallet_stands_beside_its_address() {
+        let message =
+            json!({ "seq": 1, "bridge": "192.0.2.7:4004", "payload": "61", "text": "a", "received": 0, "own": true });
+        assert_eq!(shown(message), "1970-01-01T00:00:00Z  192.0.2.7:4004  (unsigned) (you): a");
     }
 
     #[test]
