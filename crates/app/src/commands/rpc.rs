@@ -52,7 +52,9 @@ fn value_of(method: &str, key: &str, typed: &str) -> Value {
         Some(Kind::Text | Kind::Bytes | Kind::Name | Kind::Target | Kind::Account | Kind::Peer | Kind::Wallet) => {
             as_text()
         }
-        Some(Kind::Integer(..) | Kind::Boolean) | None => serde_json::from_str(typed).unwrap_or_else(|_| as_text()),
+        Some(Kind::Integer(..) | Kind::Boolean | Kind::Objects(_)) | None => {
+            serde_json::from_str(typed).unwrap_or_else(|_| as_text())
+        }
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Kind {
     Peer,
     /// `ip:port` of a wallet, with or without `pascal://`.
     Wallet,
+    /// Objects, up to so many; the method looks into them.
+    Objects(usize),
 }
 
 /// A parameter as it was given and meant.
@@ -70,6 +72,7 @@ enum Argument {
     Account(u32),
     Peer(Address),
     Wallet(SocketAddr),
+    Objects(Vec<Map<String, Value>>),
 }
 
 /// The parameters of one call: all that must be there are, and each is what its method declares.
@@ -96,6 +99,7 @@ impl Kind {
             Self::Account => "an account: 1234, \"1234\" or \"1234-44\"".to_owned(),
             Self::Peer => "an address: \"host:port\", or \"pascal://host:port\" for a PascalCoin link".to_owned(),
             Self::Wallet => "a wallet's address: \"ip:port\", as `getconnections` shows it".to_owned(),
+            Self::Objects(most) => format!("an array of up to {most} objects"),
         }
     }
 
@@ -128,6 +132,12 @@ impl Kind {
                 peer.map(Argument::Peer).map_err(|error| refused(error.to_string()))
             }
             (Self::Wallet, Value::String(text)) => wallet(&text).map(Argument::Wallet).map_err(refused),
+            (Self::Objects(most), Value::Array(items)) => {
+                if items.len() > most {
+                    return Err(refused(format!("{} items are given, {} is wanted", items.len(), self.wanted())));
+                }
+                items.into_iter().map(object).collect::<Result<_, _>>().map(Argument::Objects).map_err(refused)
+            }
             (_, value) => Err(unlike(&value)),
         }
     }
@@ -145,7 +155,15 @@ pub(crate) fn shorter(text: &str, limit: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn bytes_of_hex(text: &str) -> Result<Vec<u8>, String> {
+/// An item of an array.
+fn object(item: Value) -> Result<Map<String, Value>, String> {
+    match item {
+        Value::Object(members) => Ok(members),
+        other => Err(format!("{} is among them, objects alone are wanted", kind_of(&other))),
+    }
+}
+
+pub(crate) fn bytes_of_hex(text: &str) -> Result<Vec<u8>, String> {
     if !text.len().is_multiple_of(2) {
         return Err(format!("{} hex digits are given, but a byte has two: one is missing or too many", text.len()));
     }
@@ -277,6 +295,11 @@ impl Arguments {
         self.take(name, |argument| if let Argument::Wallet(wallet) = argument { Some(wallet) } else { None })
     }
 
+    /// Takes objects out.
+    pub(crate) fn objects(&mut self, name: &str) -> Option<Vec<Map<String, Value>>> {
+        self.take(name, |argument| if let Argument::Objects(objects) = argument { Some(objects) } else { None })
+    }
+
     fn take<T>(&mut self, name: &str, of: impl FnOnce(Argument) -> Option<T>) -> Option<T> {
         assert!(self.declared.iter().any(|param| param.name == name), "a method takes only what it declares");
         let argument = self.given.remove(name)?;
@@ -317,6 +340,7 @@ mod tests {
         param("account", Kind::Account, Need::Optional),
         param("peer", Kind::Peer, Need::Optional),
         param("wallet", Kind::Wallet, Need::Optional),
+        param("list", Kind::Objects(2), Need::Optional),
     ];
 
     fn check(params: Value) -> Result<Arguments, RpcError> {
@@ -329,7 +353,7 @@ mod tests {
         let mut arguments = check(json!({
             "bytes": "00fFA0", "number": 60, "boolean": true, "name": "@Nightraven",
             "target": "000102030405060708090A0B0C0D0E0F", "account": "1234-44", "peer": "pascal://192.0.2.7:4004",
-            "wallet": "pascal://[::ffff:127.0.0.1]:4004",
+            "wallet": "pascal://[::ffff:127.0.0.1]:4004", "list": [{"a": 1}],
         }))
         .unwrap();
         assert_eq!(arguments.bytes("bytes"), Some(vec![0, 0xff, 0xa0]));
@@ -340,6 +364,7 @@ mod tests {
         assert_eq!(arguments.target("target").unwrap().to_string(), "000102030405060708090a0b0c0d0e0f");
         assert_eq!(arguments.account("account"), Some(1234));
         assert_eq!(arguments.peer("peer").unwrap().to_string(), "pascal://192.0.2.7:4004");
+        assert_eq!(Value::from(arguments.objects("list").unwrap()), json!([{"a": 1}]));
         assert_eq!(arguments.wallet("wallet"), Some("127.0.0.1:4004".parse().unwrap()));
     }
 
@@ -375,6 +400,12 @@ mod tests {
             (json!({"text": null, "number": 1}), r#"parameter "text": null is given, a text is wanted"#),
             (json!({"number": 1}), r#"parameter "text" or "bytes" is missing: give one of them"#),
             (json!({"text": "", "bytes": "", "number": 1}), r#"parameters "text" and "bytes" exclude each other"#),
+            (
+                json!({"text": "", "number": 1, "list": [{}, {}, {}]}),
+                r#"parameter "list": 3 items are given, an array"#,
+            ),
+            (json!({"text": "", "number": 1, "list": [{}, 1]}), r#"parameter "list": a number is among them"#),
+            (json!({"text": "", "number": 1, "list": {}}), r#"parameter "list": an object is given, an array"#),
             (json!({"bytes": "abc", "number": 1}), r#"parameter "bytes": 3 hex digits are given"#),
             (json!({"bytes": "a b0", "number": 1}), r#"parameter "bytes": ' ' is no hex digit"#),
             (json!({"bytes": "+1", "number": 1}), r#"parameter "bytes": '+' is no hex digit"#),

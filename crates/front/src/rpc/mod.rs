@@ -10,6 +10,7 @@ mod json;
 pub mod message;
 mod methods;
 pub mod reference;
+pub mod row;
 mod server;
 pub mod table;
 

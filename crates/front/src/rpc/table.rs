@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::arguments::{Arguments, Param};
 use super::error::{Code, RpcError};
 use super::message::Answer;
-use super::methods::{account, history, identity, listen, messages, node, outbox, peers, people, wallet};
+use super::methods::{account, history, identity, listen, log, messages, node, outbox, peers, people, wallet};
 
 /// Every method, in the order of the reference page.
 pub static METHODS: &[Method<Handle>] = &[
@@ -27,6 +27,8 @@ pub static METHODS: &[Method<Handle>] = &[
     history::CONVERSATIONS,
     history::MARK_READ,
     history::ERASE,
+    log::EXPORT,
+    log::IMPORT,
     outbox::OUTBOX,
     outbox::CANCEL,
     people::JOIN,

@@ -4,6 +4,7 @@
 mod account;
 mod batch;
 mod listen;
+mod log;
 mod messages;
 mod node;
 mod peers;

@@ -22,6 +22,7 @@ use super::hex;
 use crate::rpc::arguments::{Arguments, Kind, Need, Param};
 use crate::rpc::error::{Code, RpcError, quoted, suggestion};
 use crate::rpc::message::Answer;
+use crate::rpc::row::words_of;
 use crate::rpc::table::{Call, Field, Method, WAIT_S_MAX, field, field_if, followed_by};
 
 /// Messages that one call gives when it does not say how many.
@@ -718,7 +719,7 @@ fn author_of(event: &Event) -> Option<ChatKey> {
     }
 }
 
-fn shown_event(Event { seq, what }: Event, alike: &Alike) -> Entry {
+fn shown_event(Event { seq, what }: Event, alike: &Alike) -> Entry<Shown> {
     let message = |message: Message, event: &'static str, of: Option<u64>| Entry {
         seq,
         bytes: json_bytes_max(&message),
@@ -752,13 +753,14 @@ fn shown_event(Event { seq, what }: Event, alike: &Alike) -> Entry {
 }
 
 /// One entry of a page, and about how many bytes its JSON may take.
-struct Entry {
-    seq: u64,
-    bytes: usize,
-    shown: Shown,
+pub(super) struct Entry<S> {
+    pub(super) seq: u64,
+    pub(super) bytes: usize,
+    pub(super) shown: S,
 }
 
-fn shown_page<T>(entries: Vec<T>, show: impl Fn(T) -> Entry) -> (Vec<Shown>, Option<u64>) {
+/// Entries as they are shown. If an answer does not hold all: the seq of the last that it holds.
+pub(super) fn shown_page<T, S>(entries: Vec<T>, show: impl Fn(T) -> Entry<S>) -> (Vec<S>, Option<u64>) {
     let mut bytes = 0;
     let mut messages = Vec::with_capacity(entries.len());
     let mut last = None;
@@ -806,15 +808,8 @@ fn shown(message: Message, alike: &Alike) -> ShownWhat {
 }
 
 fn shown_delivery(delivery: Delivery) -> ShownDelivery {
-    let (word, delivery_peers, delivery_error) = match delivery {
-        Delivery::Working => ("working", None, None),
-        Delivery::Queued => ("queued", None, None),
-        Delivery::Sent(peers) => ("sent", Some(peers), None),
-        Delivery::Held(peers) => ("held", Some(peers), None),
-        Delivery::Acknowledged => ("acknowledged", None, None),
-        Delivery::Failed(why) => ("failed", None, Some(why)),
-    };
-    ShownDelivery { delivery: Some(word), delivery_peers, delivery_error }
+    let (delivery, delivery_peers, delivery_error) = words_of(delivery);
+    ShownDelivery { delivery, delivery_peers, delivery_error }
 }
 
 fn shown_record(

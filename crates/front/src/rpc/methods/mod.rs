@@ -4,6 +4,7 @@ pub(super) mod account;
 pub(super) mod history;
 pub(super) mod identity;
 pub(super) mod listen;
+pub(super) mod log;
 pub(super) mod messages;
 pub(super) mod node;
 pub(super) mod outbox;
@@ -14,7 +15,7 @@ pub(super) mod wallet;
 use std::fmt::Write as _;
 
 /// Bytes as lower-case hex digits.
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         write!(text, "{byte:02x}").expect("a String takes what is written to it");
