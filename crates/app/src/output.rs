@@ -3,10 +3,14 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
 
 use nightjar_node::identity::SHORT_DIGITS;
 use serde_json::Value;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes whole lines to stdout and hands them on at once, so that a pipe's reader sees each when it comes.
 pub(crate) fn print(lines: &str) -> io::Result<()> {
@@ -18,6 +22,37 @@ pub(crate) fn print(lines: &str) -> io::Result<()> {
 /// Says something on stderr. If nobody reads that either, there is nobody left to tell.
 pub(crate) fn note(line: &str) {
     writeln!(io::stderr().lock(), "{line}").unwrap_or(());
+}
+
+/// How far something is that takes long, on one line of stderr, if a person is there to read it.
+pub(crate) struct Progress {
+    told: Option<Instant>,
+    is_shown: bool,
+}
+
+impl Progress {
+    /// Nothing is said within the first second.
+    pub(crate) fn new() -> Self {
+        Self { told: io::stderr().is_terminal().then(Instant::now), is_shown: false }
+    }
+
+    /// So many messages are done.
+    pub(crate) fn at(&mut self, messages: u64) {
+        if let Some(told) = self.told.as_mut().filter(|told| told.elapsed() >= TELL_EVERY) {
+            *told = Instant::now();
+            self.is_shown = true;
+            // If nobody reads that, there is nobody left to tell.
+            write!(io::stderr().lock(), "\rnightjar: {} ", count(messages, "message", "messages")).unwrap_or(());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_shown {
+            note("");
+        }
+    }
 }
 
 /// Whether stdout is read by a person at a terminal.
@@ -125,6 +160,11 @@ impl Paint {
     /// For stdout: on a terminal, unless the environment says NO_COLOR.
     pub(crate) fn stdout() -> Self {
         Self { on: at_terminal() && colours_wanted() }
+    }
+
+    /// None, for a file.
+    pub(crate) const fn none() -> Self {
+        Self { on: false }
     }
 
     /// For stderr.

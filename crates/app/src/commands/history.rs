@@ -122,7 +122,7 @@ struct Held {
 }
 
 /// A number and one of s, m, h and d.
-fn milliseconds(typed: &str) -> Result<u64, String> {
+pub(super) fn milliseconds(typed: &str) -> Result<u64, String> {
     let wanted = || "a time is a number and s, m, h or d, as in 30m or 7d".to_owned();
     let unit = typed.chars().last().ok_or_else(wanted)?;
     let seconds = match unit {
@@ -136,6 +136,12 @@ fn milliseconds(typed: &str) -> Result<u64, String> {
     Ok(number.saturating_mul(seconds * 1000))
 }
 
+/// So many milliseconds ago, in Unix milliseconds.
+pub(super) fn ago(ms: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+    u64::try_from(now).unwrap_or(u64::MAX).saturating_sub(ms)
+}
+
 pub(super) async fn search(client: Client, args: Search) -> Result<(), Failure> {
     let mut params = json!({ "words": args.words.join(" "), "limit": args.limit });
     let members = params.as_object_mut().expect("it was made as an object");
@@ -147,9 +153,7 @@ pub(super) async fn search(client: Client, args: Search) -> Result<(), Failure> 
         members.insert("author".to_owned(), json!(super::people::key_of(&client, &by).await?));
     }
     if let Some(last) = args.last {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
-        members.insert("from".to_owned(), json!(now.saturating_sub(last)));
+        members.insert("from".to_owned(), json!(ago(last)));
     }
     let Found { messages, next } = super::understood("search", client.call("search", params).await?)?;
     let found = messages.len();

@@ -456,7 +456,9 @@ async fn export(client: &Client, which: &str, file: &Path, no_passphrase: bool) 
     if is_stdout {
         return Ok(output::print(&exported.file)?);
     }
-    write(file, &exported.file).map_err(|error| Failure::failed(format!("{file:?} cannot be written: {error}")))?;
+    let mut new = super::new_file(file)?;
+    let written = new.write_all(exported.file.as_bytes()).and_then(|()| new.sync_all());
+    written.map_err(|error| Failure::failed(format!("{file:?} cannot be written: {error}")))?;
     Ok(output::print(&format!(
         "{file:?} written: who has it{} speaks as you\n",
         match no_passphrase {
@@ -464,17 +466,6 @@ async fn export(client: &Client, which: &str, file: &Path, no_passphrase: bool) 
             false => " and its passphrase",
         }
     ))?)
-}
-
-/// Closed to other users from the first moment.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(file)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 /// A wallet's key file, whole.

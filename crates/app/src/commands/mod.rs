@@ -3,8 +3,10 @@
 mod backup;
 mod config;
 mod demo;
+mod export;
 mod history;
 mod identity;
+mod import;
 mod listen;
 mod outbox;
 mod peers;
@@ -16,8 +18,9 @@ mod settings;
 mod status;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +70,10 @@ enum Command {
     Conversations(history::Conversations),
     /// Erase messages of the log for good
     Erase(history::Erase),
+    /// Write the log of messages into a file
+    Export(export::Args),
+    /// Take messages that were exported into the log
+    Import(import::Args),
     /// List own messages that wait for a peer, or take one back
     Outbox(outbox::Args),
     /// Make and keep the chat keys that say who is speaking
@@ -137,6 +144,11 @@ impl Cli {
             Command::Search(args) => on_runtime(history::search(client()?, args)),
             Command::Conversations(args) => on_runtime(history::conversations(client()?, args)),
             Command::Erase(args) => on_runtime(history::erase(client()?, args)),
+            Command::Export(args) => {
+                let name = args.name()?;
+                on_runtime(export::run(client()?, args, name))
+            }
+            Command::Import(args) => on_runtime(import::run(client()?, args)),
             Command::Outbox(args) => on_runtime(outbox::run(client()?, args)),
             Command::Whois(args) => on_runtime(people::whois(client()?, args)),
             Command::Requests(args) => on_runtime(people::requests(client()?, args)),
@@ -153,6 +165,20 @@ impl Cli {
             Command::Demo(args) => on_runtime(demo::run(args)),
         }
     }
+}
+
+/// A new file, closed to other users from the first moment. One that is there already stays as it is.
+fn new_file(path: &Path) -> Result<File, Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Failure::usage(format!("{path:?} is there already: it is not overwritten"))
+        }
+        _ => Failure::failed(format!("{path:?} cannot be written: {error}")),
+    })
 }
 
 /// A node's answer as this program understands it.
