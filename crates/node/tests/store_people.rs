@@ -182,6 +182,10 @@ async fn people_are_kept_over_restarts_row_by_row() {
         Change::Heir(key(1), key(2)),
         Change::Heir(key(3), key(4)),
         Change::NoHeir(key(3)),
+        Change::Ignored("@raven".to_owned()),
+        Change::Ignored("word:spam".to_owned()),
+        Change::Ignored("@raven".to_owned()),
+        Change::NotIgnored("word:spam".to_owned()),
     ];
     store.change(changes).await.unwrap();
     store.close().await;
@@ -196,6 +200,7 @@ async fn people_are_kept_over_restarts_row_by_row() {
     assert_eq!(people.parted, [("#lair".to_owned(), Wall(3)), ("#den".to_owned(), Wall(1))]);
     assert_eq!(people.pins, [pin("raven", 2, 7), pin("1234-44", 1, 6)]);
     assert_eq!(people.heirs, [(key(1), key(2))]);
+    assert_eq!(people.ignored, ["@raven"]);
 }
 
 #[test]

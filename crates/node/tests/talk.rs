@@ -9,7 +9,8 @@ use nightjar_envelope::map::{Content, Map};
 use nightjar_node::chain::standing::Standing;
 use nightjar_node::message::{Filter, Message, Said};
 use nightjar_node::post::{
-    Addressee, DecideError, JoinError, JoinWish, Letter, SealWish, Sealed, SendError, Sent, SpeakAs, Work,
+    Addressee, DecideError, IgnoreError, Ignored, JoinError, JoinWish, Letter, SealWish, Sealed, SendError, Sent,
+    SpeakAs, Work,
 };
 use nightjar_node::store::Relation;
 use node_common::{PATIENCE, TestNode};
@@ -322,6 +323,63 @@ async fn whom_one_declines_is_not_heard_any_more() {
     tokio::time::timeout(PATIENCE, declined).await.expect("it comes and is dropped");
     assert_eq!(bob.said(1).await.len(), 1);
     drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_ignores_is_neither_stored_nor_asked_about_also_after_a_restart() {
+    let (alice, middle, bob) = line().await;
+    let (hers, his) = (alice.identity("alice").await, bob.identity("bob").await);
+    bob.listen("#a").await;
+    alice.listen("bob").await;
+    assert_eq!(alice.knows("bob").await, his);
+    let what = |text: &str| text.parse::<Ignored>().unwrap();
+    let ignored = async |node: &TestNode, count: u64| {
+        let dropped = async {
+            while node.handle().post().counters().ignored < count {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, dropped).await.expect("it comes and is dropped");
+    };
+    let post = bob.handle().post();
+    assert!(post.ignore(what("@Alice")).await.unwrap() && post.ignore(what("word:spam*")).await.unwrap());
+    assert!(!post.ignore(what("alice")).await.unwrap(), "it is there");
+    // Sealed by one who goes by that nick; in the open by nobody, with that word.
+    alice.write("@bob", "are you there?").await;
+    ignored(&bob, 1).await;
+    assert!(post.requests().is_empty());
+    middle.write("#a", "buy SPAMMER'S spam!").await;
+    ignored(&bob, 2).await;
+    bob.write("#a", "spam is mine").await;
+    assert_eq!(bob.said(1).await[0].0, "spam is mine");
+    // A key is declined, known or not, unless it is ours.
+    let stranger = middle.identity("middle").await;
+    assert!(post.ignore(Ignored::Key(stranger)).await.unwrap());
+    assert!(matches!(post.ignore(Ignored::Key(his)).await, Err(IgnoreError::Oneself(_))));
+    let all = [format!("~{stranger}"), "@alice".to_owned(), "word:spam*".to_owned()];
+    assert_eq!(post.ignored().iter().map(ToString::to_string).collect::<Vec<_>>(), all);
+
+    let temp = bob.stop().await;
+    let bob = TestNode::start_in(temp, &[middle.tls()], |_| {}).await;
+    middle.linked(2).await;
+    let post = bob.handle().post();
+    assert_eq!(post.ignored().iter().map(ToString::to_string).collect::<Vec<_>>(), all);
+    let dropped = async {
+        while post.counters().ignored == 0 {
+            alice.write("#a", "hello").await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dropped).await.expect("it comes and is dropped");
+    for what in post.ignored() {
+        assert!(post.unignore(&what).await.unwrap() && !post.unignore(&what).await.unwrap());
+    }
+    assert!(post.ignored().is_empty());
+    alice.write("#a", "heard again").await;
+    // What was said before that was dropped for good.
+    let said = bob.said(2).await;
+    assert_eq!(said.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), ["spam is mine", "heard again"]);
+    assert_eq!(said[1].1.reading.clone().unwrap().author, Some(hers));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

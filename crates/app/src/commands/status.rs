@@ -40,6 +40,7 @@ struct Messages {
     outsiders: u64,
     refused: u64,
     declined: u64,
+    ignored: u64,
     sets_waiting: u64,
 }
 
@@ -150,8 +151,8 @@ fn page(result: Value, paint: Paint) -> Result<String, Failure> {
             (
                 "messages",
                 format!(
-                    "{} refused, {} by outsiders, {} declined; {} wait for parts",
-                    messages.refused, messages.outsiders, messages.declined, messages.sets_waiting
+                    "{} refused, {} by outsiders, {} declined, {} ignored; {} wait for parts",
+                    messages.refused, messages.outsiders, messages.declined, messages.ignored, messages.sets_waiting
                 ),
             ),
             ("seen ids", format!("{}{forgotten}", counters.seen_live)),
@@ -180,7 +181,7 @@ mod tests {
             "version": "0.1.0", "network": "main", "node_key": "00ff", "listen": "[::]:4038", "data_dir": "/d",
             "uptime_s": 3700, "connections": 2, "addresses_known": 5, "listens": 1, "joined": 2, "seq": 12, "budgets": "on",
             "not_stored": 0, "banned": [],
-            "messages": {"outsiders": 1, "refused": 2, "declined": 3, "bad_proofs": 4, "sets_waiting": 5, "loose_bytes": 6},
+            "messages": {"outsiders": 1, "refused": 2, "declined": 3, "ignored": 7, "bad_proofs": 4, "sets_waiting": 5, "loose_bytes": 6},
             "counters": {
                 "received": 30, "accepted": 10, "published": 1, "repeats": 20, "sent": 11, "delivered": 3,
                 "expired": 0, "forged": 0, "collisions": 0, "unmet_work": 0, "delayed": 0, "over_budget": 0,

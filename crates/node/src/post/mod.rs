@@ -2,6 +2,7 @@
 //! that a stranger sends makes it send anything.
 
 mod heirs;
+mod ignore;
 pub(crate) mod look;
 mod meaning;
 mod names;
@@ -40,6 +41,7 @@ use crate::store::{Change, Joined, OpenError, Pair, People, Relation, Store, Sto
 use crate::work::WorkPool;
 
 pub use heirs::{HEIRS_MAX, IN_A_ROW_MAX};
+pub use ignore::{IGNORED_MAX, Ignored, NotIgnorable, PATTERN_BYTES_MAX, Pattern, TooManyIgnored};
 pub use meaning::WINDOW_S;
 pub use out::{Sent, Work};
 pub use outbox::{DEADLINE_S_DEFAULT, DEADLINE_S_MAX, OUTBOX_MAX};
@@ -52,6 +54,7 @@ pub use state::{JOINED_MAX, PARTED_MAX, PINS_MAX};
 
 use opener::PostOpener;
 use outbox::Outbox;
+use people::DECLINED_MAX;
 use state::{JoinedName, OwnKey, State};
 use targets::Keyed;
 
@@ -102,6 +105,7 @@ struct Counters {
     outsiders: AtomicU64,
     refused: AtomicU64,
     declined: AtomicU64,
+    ignored: AtomicU64,
     bad_proofs: AtomicU64,
 }
 
@@ -114,6 +118,8 @@ pub struct PostCounters {
     pub refused: u64,
     /// Messages of people the user does not want to hear from.
     pub declined: u64,
+    /// Messages that were dropped for their author's nick or account, or for their text.
+    pub ignored: u64,
     /// Proofs of accounts that were none.
     pub bad_proofs: u64,
     /// Sets of parts that wait for more.
@@ -307,13 +313,14 @@ impl Post {
 
     /// What was counted.
     pub fn counters(&self) -> PostCounters {
-        let Counters { outsiders, refused, declined, bad_proofs } = &self.shared.counters;
+        let Counters { outsiders, refused, declined, ignored, bad_proofs } = &self.shared.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (sets_waiting, loose_bytes) = self.shared.assembly().waiting();
         PostCounters {
             outsiders: read(outsiders),
             refused: read(refused),
             declined: read(declined),
+            ignored: read(ignored),
             bad_proofs: read(bad_proofs),
             sets_waiting,
             loose_bytes,
@@ -427,7 +434,7 @@ impl Post {
 
     /// Makes somebody who was heard of a contact, or one we do not hear from.
     pub async fn decide(&self, other: ChatKey, relation: Relation) -> Result<(), DecideError> {
-        if self.identities.list().iter().any(|identity| identity.key == other) {
+        if self.is_own(&other) {
             return Err(DecideError::Oneself(other));
         }
         let mut changes = Vec::new();
@@ -455,12 +462,76 @@ impl Post {
                 changes.push(Change::Accepted(other));
                 state.pin_nick(other, self.now(), &mut changes);
             }
+        }
+        self.keep(changes).await?;
+        Ok(())
+    }
+
+    /// Reads something no more. A key that is ignored is declined, whether it was heard of or not. Says whether it is new.
+    pub async fn ignore(&self, what: Ignored) -> Result<bool, IgnoreError> {
+        let mut changes = Vec::new();
+        let is_new = {
+            let mut state = self.shared.lock();
+            match what {
+                Ignored::Key(key) if self.is_own(&key) => return Err(IgnoreError::Oneself(key)),
+                Ignored::Key(key) if state.known.is_declined(&key) => false,
+                Ignored::Key(key) => {
+                    if state.known.pairs_with(&key).is_empty() && !state.known.has_room_for_declined() {
+                        return Err(IgnoreError::TooManyKeys);
+                    }
+                    state.known.hear_no_more(key, self.now(), &mut changes);
+                    true
+                }
+                what => {
+                    let text = what.to_string();
+                    let is_new = state.ignores.add(what)?;
+                    changes.extend(is_new.then_some(Change::Ignored(text)));
+                    is_new
+                }
+            }
+        };
+        self.keep(changes).await?;
+        Ok(is_new)
+    }
+
+    /// Reads something again. Says whether it was ignored.
+    pub async fn unignore(&self, what: &Ignored) -> Result<bool, WriteError> {
+        let mut changes = Vec::new();
+        let was = {
+            let mut state = self.shared.lock();
+            match what {
+                Ignored::Key(key) => state.known.hear_again(key, &mut changes),
+                what => {
+                    let was = state.ignores.remove(what);
+                    changes.extend(was.then(|| Change::NotIgnored(what.to_string())));
+                    was
+                }
+            }
+        };
+        self.keep(changes).await?;
+        Ok(was)
+    }
+
+    /// All that is ignored, the keys first.
+    pub fn ignored(&self) -> Vec<Ignored> {
+        let state = self.shared.lock();
+        let keys = state.known.all_declined().into_iter().map(Ignored::Key);
+        keys.chain(state.ignores.iter().cloned()).collect()
+    }
+
+    fn is_own(&self, key: &ChatKey) -> bool {
+        self.identities.list().iter().any(|identity| identity.key == *key)
+    }
+
+    /// Listens to what pairs that changed mean now, and waits until the changes are written down.
+    async fn keep(&self, changes: Vec<Change>) -> Result<(), WriteError> {
+        {
+            let mut state = self.shared.lock();
             if state.refresh_pairs() {
                 self.shared.hand_over(&mut state);
             }
         }
-        self.store.change(changes).await?;
-        Ok(())
+        self.store.change(changes).await
     }
 
     /// Those who go by a nick or an account, or whose key begins with these hex digits, by what is known here.
@@ -544,6 +615,25 @@ pub enum DecideError {
     Locked,
     /// It is one of ours.
     #[error("{0} is a chat key of this node: `identity` is for those")]
+    Oneself(ChatKey),
+    /// It could not be written down.
+    #[error(transparent)]
+    Store(#[from] WriteError),
+}
+
+/// What was to be ignored is not.
+#[derive(Debug, thiserror::Error)]
+pub enum IgnoreError {
+    /// Too many.
+    #[error(transparent)]
+    TooMany(#[from] TooManyIgnored),
+    /// Too many keys.
+    #[error(
+        "{DECLINED_MAX} keys are ignored that none of yours has to do with, and that is the most: `ignore WHAT --remove` one that is not needed"
+    )]
+    TooManyKeys,
+    /// It is one of ours.
+    #[error("{0} is a chat key of this node, and what it says is never ignored: `identity` is for those")]
     Oneself(ChatKey),
     /// It could not be written down.
     #[error(transparent)]

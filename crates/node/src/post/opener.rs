@@ -48,10 +48,14 @@ impl Opener for PostOpener {
 
 impl PostOpener {
     fn open_one(&self, state: &mut MutexGuard<'_, State>, message: NewMessage, opened: &mut Opened) {
-        let Content::Record(record) = &message.content else { return opened.messages.push(message) };
         if message.reading.is_some() {
             return opened.messages.push(message);
         }
+        // What is in no envelope says nothing of its author.
+        if !message.own && state.is_ignored(None, None, text_of(&message.content, None).as_deref()) {
+            return count(&self.shared.counters.ignored);
+        }
+        let Content::Record(record) = &message.content else { return opened.messages.push(message) };
         let meant = state.meant(record.target()).cloned();
         let reading = match record.stamp() {
             Some(stamp) if stamp.coding == CODING && stamp.reserved == 0 => {
@@ -176,6 +180,15 @@ impl PostOpener {
         if let Says::Map(map) = &says
             && self.is_about_people(state, author, map, signed, now, changes)
         {
+            return None;
+        }
+        // Behind what he says of himself, which tells who he is the next time.
+        let (nick, text) = match &says {
+            Says::Map(map) => (map.nick(), map.content().ok().flatten().and_then(|it| it.as_text().map(str::to_owned))),
+            Says::Text(text) => (None, Some(text.clone())),
+        };
+        if state.is_ignored(author.as_ref(), nick, text.as_deref()) {
+            count(&self.shared.counters.ignored);
             return None;
         }
         let direct = author.zip(recipient).filter(|_| form == form::FIRST || form == form::PAIR);

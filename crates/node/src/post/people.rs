@@ -131,6 +131,39 @@ impl Known {
         changes.push(Change::Declined(other, now));
     }
 
+    /// Those not to be heard.
+    pub(super) fn all_declined(&self) -> BTreeSet<ChatKey> {
+        let in_pairs = self.pairs().filter(|pair| pair.relation == Relation::Declined).map(|pair| pair.other);
+        in_pairs.chain(self.declined.keys().copied()).collect()
+    }
+
+    /// Somebody is not to be heard, whichever of our keys has to do with him.
+    pub(super) fn hear_no_more(&mut self, other: ChatKey, now: Wall, changes: &mut Vec<Change>) {
+        let pairs = self.pairs_with(&other).to_vec();
+        if pairs.is_empty() {
+            self.decline(other, now, changes);
+        }
+        self.relate(pairs, Relation::Declined, changes);
+    }
+
+    /// One who was declined is a stranger again. Says whether he was.
+    pub(super) fn hear_again(&mut self, other: &ChatKey, changes: &mut Vec<Change>) -> bool {
+        let was = self.is_declined(other);
+        if self.declined.remove(other).is_some() {
+            changes.push(Change::NotDeclined(*other));
+        }
+        let declined = self.pairs_with(other).iter().filter(|pair| pair.relation == Relation::Declined);
+        self.relate(declined.copied().collect(), Relation::Request, changes);
+        was
+    }
+
+    /// There is always room for one more who is no contact: another goes.
+    fn relate(&mut self, pairs: Vec<Pair>, relation: Relation, changes: &mut Vec<Change>) {
+        for pair in pairs {
+            self.set_pair(Pair { relation, ..pair }, changes).unwrap_or(());
+        }
+    }
+
     pub(super) fn pairs(&self) -> impl Iterator<Item = &Pair> {
         self.pairs.values().flatten()
     }
@@ -456,6 +489,23 @@ mod tests {
         assert_eq!(known.set_pair(one_more, &mut changes), Err(TooManyContacts));
         // One that is there may change.
         known.set_pair(pair(1, Relation::Contact, 9), &mut changes).unwrap();
+    }
+
+    #[test]
+    fn who_is_declined_in_whatever_way_can_be_heard_again() {
+        let mut known = Known::default();
+        let mut changes = Vec::new();
+        known.set_pair(pair(1, Relation::Contact, 0), &mut changes).unwrap();
+        for number in [1, 2] {
+            known.hear_no_more(key(number), Wall(1), &mut changes);
+        }
+        assert_eq!(known.all_declined(), [key(1), key(2)].into());
+        for number in [1, 2] {
+            assert!(known.hear_again(&key(number), &mut changes), "{number}");
+            assert!(!known.hear_again(&key(number), &mut changes), "{number}");
+        }
+        assert_eq!((known.relation(&key(1)), known.relation(&key(2))), (Some(Relation::Request), None));
+        assert!(known.all_declined().is_empty());
     }
 
     #[test]

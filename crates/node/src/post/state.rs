@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::Known;
 use super::heirs::Heirs;
+use super::ignore::Ignores;
 use super::meaning::{Meant, days, meanings};
 use super::names::Names;
 use super::people;
@@ -72,6 +73,8 @@ pub(super) struct State {
     pub(super) parted: Names<()>,
     /// Which keys of others go on as another.
     pub(super) heirs: Heirs,
+    /// What is not to be read.
+    pub(super) ignores: Ignores,
     pair_keys: BTreeMap<(ChatKey, ChatKey), PairKey>,
     meanings: BTreeMap<Target, Meant>,
     moved: Moved,
@@ -80,7 +83,8 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(network: Network, people: People, now: Wall) -> Self {
-        let People { joined, pairs, declined, speakers, proofs, ends, speaks, pins, parted, heirs, outbox: _ } = people;
+        let People { joined, pairs, declined, speakers, proofs, ends, speaks, pins, parted, heirs, ignored, outbox: _ } =
+            people;
         let joined = joined.into_iter().take(JOINED_MAX).map(|Joined { name, typed, root, password }| {
             (name, JoinedName { typed, channel: root.map(ChannelKey::from_root), password })
         });
@@ -96,6 +100,7 @@ impl State {
             pins: Names::new(PINS_MAX, pins.into_iter().map(|Pin { name, key, used }| (name, key, used))),
             parted: Names::new(PARTED_MAX, parted.into_iter().map(|(name, when)| (name, (), when))),
             heirs: Heirs::new(heirs),
+            ignores: Ignores::new(ignored),
             pair_keys: BTreeMap::new(),
             meanings: BTreeMap::new(),
             moved: Moved::default(),
@@ -200,6 +205,20 @@ impl State {
     /// Whether a key is one of this node's, locked or not.
     pub(super) fn is_ours(&self, key: &ChatKey) -> bool {
         self.own_key(key).is_some() || self.names.iter().any(|(_, own)| own == key)
+    }
+
+    /// Whether a message of another is not to be read: for its author, by what is known of him or what he calls himself in it, or for
+    /// its text.
+    pub(super) fn is_ignored(&self, author: Option<&ChatKey>, nick: Option<&str>, text: Option<&str>) -> bool {
+        let is_by = |author: &ChatKey| {
+            let speaker = self.known.speaker(author);
+            let known = speaker.and_then(|speaker| speaker.nick.as_deref());
+            let account = speaker.and_then(|speaker| speaker.account);
+            let claimed = self.known.proofs().claimed_by(author).map(|proof| proof.account);
+            self.ignores.is_by(known.into_iter().chain(nick), account.into_iter().chain(claimed))
+        };
+        !author.is_some_and(|author| self.is_ours(author))
+            && (author.is_some_and(is_by) || text.is_some_and(|text| self.ignores.reads(text)))
     }
 
     /// The key that may speak, if it is one of ours.

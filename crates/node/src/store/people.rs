@@ -130,6 +130,8 @@ pub struct People {
     pub parted: Vec<(String, Wall)>,
     /// Keys that go on as another, and which.
     pub heirs: Vec<(ChatKey, ChatKey)>,
+    /// Accounts, nicks and patterns that are ignored.
+    pub ignored: Vec<String>,
     /// Own messages that did not all go out yet, what waits longest first.
     pub outbox: Vec<Outgoing>,
 }
@@ -175,6 +177,10 @@ pub enum Change {
     Heir(ChatKey, ChatKey),
     /// Which key another goes on as is forgotten.
     NoHeir(ChatKey),
+    /// An account, a nick or a pattern is ignored.
+    Ignored(String),
+    /// It is so no more.
+    NotIgnored(String),
     /// What came from this key since, and could not be checked then, was checked now.
     Checked {
         /// The author.
@@ -292,6 +298,8 @@ pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()>
             params![old.as_bytes(), heir.as_bytes()],
         ),
         Change::NoHeir(old) => transaction.execute("DELETE FROM heir WHERE old = ?1", params![old.as_bytes()]),
+        Change::Ignored(what) => transaction.execute("INSERT OR IGNORE INTO ignored (what) VALUES (?1)", [what]),
+        Change::NotIgnored(what) => transaction.execute("DELETE FROM ignored WHERE what = ?1", [what]),
         Change::Checked { author, since, standing } => {
             let checked = transaction.execute(
                 "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state IN (?4, ?5)",
@@ -401,6 +409,7 @@ pub(super) fn people(connection: &mut Connection) -> rusqlite::Result<People> {
             Ok((row.get(0)?, wall(row, 1)?))
         })?,
         heirs: rows(&look, "SELECT old, heir FROM heir", |row| Ok((key(row, 0)?, key(row, 1)?)))?,
+        ignored: rows(&look, "SELECT what FROM ignored ORDER BY what", |row| row.get(0))?,
         outbox: outbox::all(&look)?,
     })
 }
