@@ -224,6 +224,18 @@ fn a_sealed_first_contact_is_a_request_and_its_answer_comes_on_a_target_of_the_t
         assert!(complaint(&output).contains("nothing is changed"), "{output:?}");
     }
 
+    bob.does(&["ignore", "word:Airdrop*"]);
+    bob.does(&["ignore", "@magpie"]);
+    let ignored = format!("~{hers}\n@magpie\nword:airdrop*\n");
+    assert_eq!(bob.does(&["ignore"]), ignored);
+    let list = stage.dirs[0].path().join("ignored");
+    let list = list.to_str().unwrap();
+    bob.does(&["ignore", "--export", list]);
+    assert_eq!(bob.does(&["ignore", &format!("~{}", &hers[..12]), "--remove"]), format!("~{hers} is read again\n"));
+    bob.does(&["ignore", "@magpie", "--remove"]);
+    assert_eq!(bob.does(&["ignore", "--import", list]), "2 entries added\n");
+    assert_eq!(bob.does(&["ignore", "--export", "-"]), ignored);
+
     // The node in between listened to both nicks: it has nothing, neither in its log nor among its requests.
     assert!(middle.messages().is_empty());
     assert_eq!(middle.http_call("requests", &json!({})), json!([]));

@@ -6,6 +6,7 @@ mod demo;
 mod export;
 mod history;
 mod identity;
+mod ignore;
 mod import;
 mod listen;
 mod outbox;
@@ -86,6 +87,8 @@ enum Command {
     Whois(people::Whois),
     /// List the strangers who wrote to you, accept or decline them
     Requests(people::Requests),
+    /// List what you do not want to read, add to it or remove from it
+    Ignore(ignore::Args),
     /// Copy the store, the chat keys and the settings to a folder, also while the node runs
     Backup(backup::Backup),
     /// Bring a backup into a data directory that holds nothing
@@ -152,6 +155,7 @@ impl Cli {
             Command::Outbox(args) => on_runtime(outbox::run(client()?, args)),
             Command::Whois(args) => on_runtime(people::whois(client()?, args)),
             Command::Requests(args) => on_runtime(people::requests(client()?, args)),
+            Command::Ignore(args) => on_runtime(ignore::run(client()?, args)),
             Command::Peers(args) => on_runtime(peers::run(client()?, args)),
             Command::Status(args) => on_runtime(status::run(client()?, args)),
             Command::Config(args) => config::run(args, data_dir),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::arguments::{Arguments, Param};
 use super::error::{Code, RpcError};
 use super::message::Answer;
-use super::methods::{account, history, identity, listen, log, messages, node, outbox, peers, people, wallet};
+use super::methods::{account, history, identity, ignore, listen, log, messages, node, outbox, peers, people, wallet};
 
 /// Every method, in the order of the reference page.
 pub static METHODS: &[Method<Handle>] = &[
@@ -38,6 +38,9 @@ pub static METHODS: &[Method<Handle>] = &[
     people::REQUESTS,
     people::ACCEPT,
     people::DECLINE,
+    ignore::IGNORE,
+    ignore::UNIGNORE,
+    ignore::IGNORED,
     identity::NEW,
     identity::LIST,
     identity::DEFAULT,

@@ -3,6 +3,7 @@
 
 mod account;
 mod batch;
+mod ignore;
 mod listen;
 mod log;
 mod messages;

@@ -3,6 +3,7 @@
 pub(super) mod account;
 pub(super) mod history;
 pub(super) mod identity;
+pub(super) mod ignore;
 pub(super) mod listen;
 pub(super) mod log;
 pub(super) mod messages;
