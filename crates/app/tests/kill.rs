@@ -37,7 +37,8 @@ fn happened(node: &Node) -> Vec<Value> {
 fn ids(events: &[Value]) -> BTreeSet<String> {
     let mut ids = BTreeMap::<String, u32>::new();
     for event in events.iter().filter(|event| event["event"] == "stored") {
-        *ids.entry(event["id"].as_str().unwrap().to_owned()).or_default() += 1;
+        let id = event["id"].as_str().unwrap_or_else(|| panic!("it has no id: {event}"));
+        *ids.entry(id.to_owned()).or_default() += 1;
     }
     assert!(ids.values().all(|times| *times == 1), "{ids:?}");
     ids.into_keys().collect()

@@ -452,6 +452,23 @@ async fn a_channels_passphrase_is_not_replaced_by_another_without_a_word() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_key_says_whose_times_run_ahead_of_the_clock_can_be_read() {
+    const AHEAD_MS: i64 = 20 * 60_000;
+    let (alice, middle, bob) = line().await;
+    bob.listen("#a").await;
+    alice.identity("alice").await;
+    alice.clock.step(AHEAD_MS);
+    alice.write("#a", "ahead").await;
+    alice.clock.step(-AHEAD_MS);
+    // Its time lies behind the first, which is later than this one would live.
+    let sent = alice.write("#a", "and after it").await;
+    assert!(i64::from(sent.expiry) * 1000 > i64::try_from(alice.clock.wall().0).unwrap() + AHEAD_MS - 60_000);
+    let said = bob.said(2).await;
+    assert_eq!(said.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), ["ahead", "and after it"]);
+    drop(middle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_spoke_in_a_channel_alone_can_be_declined_and_made_a_contact() {
     let (alice, middle, bob) = line().await;
     bob.listen("#a").await;
