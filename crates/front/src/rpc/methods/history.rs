@@ -8,7 +8,7 @@ use nightjar_node::message::{Erase, Search};
 use nightjar_node::store::{CONVERSATIONS_MAX, SEARCH_WORDS_MAX, UNREAD_COUNTED_MAX};
 use serde::Serialize;
 
-use super::messages::{SHOWN, Shown, shown_messages};
+use super::shown::{SHOWN, Shown, shown_messages};
 use crate::rpc::arguments::{Arguments, Kind, Need, Param, shorter};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::message::Answer;

@@ -7,7 +7,7 @@ use nightjar_node::handle::{Handle, PAGE_MESSAGES_MAX};
 use nightjar_node::message::{Filter, Logged};
 use serde::Serialize;
 
-use super::messages::{Entry, shown_page};
+use super::shown::{Entry, shown_page};
 use crate::rpc::arguments::{Arguments, Kind, Need, Param};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::message::Answer;

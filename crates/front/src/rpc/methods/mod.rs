@@ -11,6 +11,7 @@ pub(super) mod node;
 pub(super) mod outbox;
 pub(super) mod peers;
 pub(super) mod people;
+mod shown;
 pub(super) mod wallet;
 
 use std::fmt::Write as _;
