@@ -131,4 +131,10 @@ async fn each_conversation_has_one_place_up_to_which_it_was_read() {
     // Another front end is behind.
     store.change(vec![Change::Read(of("#a"), 2), Change::Read(of("#a"), 1)]).await.unwrap();
     assert_eq!(counts().await[1], (of("#a"), 2, 2, 0, 0));
+    // Nobody has read what is yet to come, nor where nothing was said.
+    store.change(vec![Change::Read(of("#a"), Seq::MAX), Change::Read(of("#never"), 1)]).await.unwrap();
+    store.append(vec![message("#a", 9, 1, "and then")]);
+    stored(&store, 6).await;
+    assert_eq!(counts().await[0], (of("#a"), 6, 5, 1, 0));
+    assert_eq!(counts().await.len(), 2);
 }

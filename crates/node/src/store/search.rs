@@ -102,7 +102,7 @@ pub(super) fn conversations(connection: &mut Connection) -> rusqlite::Result<Vec
         "SELECT count(*) FROM (SELECT 1 FROM message WHERE conversation = ?1 AND seq > ?2 AND own = 0 LIMIT {UNREAD_COUNTED_MAX})"
     ))?;
     let mut mentions = look.prepare(&format!(
-        "SELECT count(*) FROM (SELECT 1 FROM message WHERE conversation = ?1 AND mention AND seq > ?2 LIMIT {UNREAD_COUNTED_MAX})"
+        "SELECT count(*) FROM (SELECT 1 FROM message WHERE conversation = ?1 AND mention AND seq > ?2 AND own = 0 LIMIT {UNREAD_COUNTED_MAX})"
     ))?;
     let (mut all, mut name) = (Vec::new(), String::new());
     while all.len() < CONVERSATIONS_MAX
@@ -172,10 +172,11 @@ pub(super) fn forget(transaction: &Connection, seq: i64) -> rusqlite::Result<()>
         .map(drop)
 }
 
-/// Up to which seq a conversation was read. Never back.
+/// Up to which seq a conversation was read: never back, and never beyond what there is. One without messages has no place.
 pub(super) fn mark_read(connection: &Connection, conversation: &str, seq: Seq) -> rusqlite::Result<usize> {
     connection.execute(
-        "INSERT INTO read (conversation, seq) VALUES (?1, ?2)
+        "INSERT INTO read (conversation, seq) SELECT ?1, min(?2, last_seq) FROM log
+             WHERE EXISTS (SELECT 1 FROM message WHERE conversation = ?1)
          ON CONFLICT (conversation) DO UPDATE SET seq = max(seq, excluded.seq)",
         params![conversation, signed(seq)],
     )
@@ -184,6 +185,13 @@ pub(super) fn mark_read(connection: &Connection, conversation: &str, seq: Seq) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_that_took_too_long_says_what_to_do() {
+        let interrupted = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(9), None);
+        let problem = super::super::schema::problem(std::path::Path::new("nightjar.db"), &interrupted);
+        assert!(problem.contains("took too long: give more words"), "{problem}");
+    }
 
     #[test]
     fn what_is_typed_is_words_and_phrases_and_never_syntax() {
