@@ -42,7 +42,7 @@ pub fn backup(data_dir: &Path, to: &Path) -> Result<Vec<&'static str>, BackupErr
         return Err(BackupError::Taken(to.to_owned()));
     }
     make_folder(to)?;
-    let copied = copy_all(data_dir, to, |from, to| store::copy(from, to).map_err(BackupError::Store));
+    let copied = copy_all(data_dir, to);
     if copied.is_err() {
         // What is incomplete must not look like a backup.
         std::fs::remove_dir_all(to).ok();
@@ -64,7 +64,14 @@ pub fn restore(from: &Path, data_dir: &Path) -> Result<Vec<&'static str>, Backup
         store::check(&database).map_err(BackupError::Store)?;
     }
     make_folder(data_dir)?;
-    copy_all(from, data_dir, |from, to| store::copy(from, to).map_err(BackupError::Store))
+    let copied = copy_all(from, data_dir);
+    if copied.is_err() {
+        // None of them was there before, and half a node must not stand in the way of the next try.
+        for name in [DATABASE_FILE].iter().chain(&FILES).filter(|name| **name != CONFIG_FILE) {
+            std::fs::remove_file(data_dir.join(name)).ok();
+        }
+    }
+    copied
 }
 
 fn holds_something(dir: &Path) -> Result<(), BackupError> {
@@ -74,14 +81,10 @@ fn holds_something(dir: &Path) -> Result<(), BackupError> {
     }
 }
 
-fn copy_all(
-    from: &Path,
-    to: &Path,
-    copy_store: impl FnOnce(&Path, &Path) -> Result<(), BackupError>,
-) -> Result<Vec<&'static str>, BackupError> {
+fn copy_all(from: &Path, to: &Path) -> Result<Vec<&'static str>, BackupError> {
     let mut copied = Vec::new();
     if from.join(DATABASE_FILE).exists() {
-        copy_store(&from.join(DATABASE_FILE), &to.join(DATABASE_FILE))?;
+        store::copy(&from.join(DATABASE_FILE), &to.join(DATABASE_FILE)).map_err(BackupError::Store)?;
         copied.push(DATABASE_FILE);
     }
     for name in FILES {

@@ -9,7 +9,7 @@ use super::schema::{self, OpenError};
 use crate::private_file;
 
 /// Beside a file that was found damaged while it was in use: it is looked at whole at the next start.
-const SUSPECT: &str = "suspect";
+const SUSPECT: &str = ".suspect";
 
 /// Copies a store as it is at one moment, also while a node writes to it. `to` must not be there. Says what went wrong and what to do.
 pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
@@ -44,12 +44,12 @@ fn first_fault(connection: &Connection) -> rusqlite::Result<Option<String>> {
 }
 
 fn suspect(path: &Path) -> PathBuf {
-    with_suffix(path, SUSPECT)
+    with_end(path, SUSPECT)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{suffix}"));
+    name.push(end);
     PathBuf::from(name)
 }
 
@@ -78,15 +78,10 @@ pub(super) fn look_if_suspect(connection: &Connection, path: &Path) -> Result<()
 /// Puts a damaged file aside, with what belongs to it, so that a new one can be made. Gives its new name.
 pub(super) fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let aside = with_suffix(path, &format!("damaged-{now}"));
+    let aside = with_end(path, &format!(".damaged-{now}"));
     std::fs::rename(path, &aside)?;
-    for (beside, kept) in [("-wal", "-wal"), ("-shm", "-shm")] {
-        let of = |path: &Path, end: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(end);
-            PathBuf::from(name)
-        };
-        match std::fs::rename(of(path, beside), of(&aside, kept)) {
+    for end in ["-wal", "-shm"] {
+        match std::fs::rename(with_end(path, end), with_end(&aside, end)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
