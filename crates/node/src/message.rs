@@ -12,7 +12,7 @@ use nightjar_envelope::map::Map;
 use crate::chain::standing::Standing;
 
 /// The coding of a body that is text or bytes as they are.
-pub(crate) const CODING_RAW: u8 = 0;
+pub const CODING_RAW: u8 = 0;
 
 /// The place of a message in this node's own log: counted from 1, gap-free, never used again.
 pub type Seq = u64;
@@ -111,6 +111,11 @@ pub enum Said {
     },
 }
 
+/// Whether the body of a record is text or bytes as they are, and no envelope.
+pub fn is_raw(record: &Record) -> bool {
+    record.stamp().is_none_or(|stamp| stamp.coding == CODING_RAW && stamp.reserved == 0)
+}
+
 /// The text of a message, if it is one that can be read.
 pub fn text_of<'m>(content: &'m Content, reading: Option<&'m Reading>) -> Option<Cow<'m, str>> {
     match (reading.map(|reading| &reading.said), content) {
@@ -122,8 +127,7 @@ pub fn text_of<'m>(content: &'m Content, reading: Option<&'m Reading>) -> Option
         }
         (Some(Said::Unreadable { .. }), _) => None,
         (Some(Said::Raw) | None, Content::Record(record)) => {
-            let is_raw = record.stamp().is_none_or(|stamp| stamp.coding == CODING_RAW && stamp.reserved == 0);
-            std::str::from_utf8(record.body()).ok().filter(|_| is_raw).map(Cow::Borrowed)
+            std::str::from_utf8(record.body()).ok().filter(|_| is_raw(record)).map(Cow::Borrowed)
         }
         (Some(Said::Raw) | None, Content::Wallet { text, .. }) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
     }

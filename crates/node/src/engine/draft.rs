@@ -6,10 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng as _;
 
 use crate::handle::PublishError;
-use crate::message::{Destination, Draft};
-
-/// The body is text or bytes as they are; envelopes have a coding of their own.
-const CODING_RAW: u8 = 0;
+use crate::message::{CODING_RAW, Destination, Draft};
 
 /// The record of a draft that is sent at `now`.
 pub(super) fn record(draft: &Draft, now: Wall, chance: &mut ChaCha20Rng) -> Result<Record, PublishError> {

@@ -452,7 +452,7 @@ impl Post {
                     let speaking = state.own.iter().find(|own| !own.ended).map(|own| own.secret.public());
                     let own = state.default_key().or(speaking);
                     let own = own.ok_or(if state.locked { DecideError::Locked } else { DecideError::NoIdentity })?;
-                    pairs.push(Pair { own, other, relation, wrote: 0, answered: 0, heard: 0, asked: 0 });
+                    pairs.push(Pair::new(own, other, relation));
                 }
             }
             for pair in pairs {

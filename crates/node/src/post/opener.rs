@@ -19,7 +19,7 @@ use super::state::State;
 use super::{Shared, count};
 use crate::chain::standing::Standing;
 use crate::chain::view::Ask;
-use crate::message::{CODING_RAW, Content, NewMessage, Reading, Said, text_of};
+use crate::message::{Content, NewMessage, Reading, Said, is_raw, text_of};
 use crate::store::{Change, Opened, Opener, Pair, Relation};
 
 /// Opens with the keys of the node.
@@ -69,8 +69,8 @@ impl PostOpener {
                 count(&self.shared.counters.outsiders);
                 None
             }
-            stamp => {
-                let is_raw = stamp.is_none_or(|stamp| stamp.coding == CODING_RAW && stamp.reserved == 0);
+            _ => {
+                let is_raw = is_raw(record);
                 let why = || "it is of a form that this program does not know".to_owned();
                 let said = if is_raw { Said::Raw } else { Said::Unreadable { form: None, why: why() } };
                 let id = is_raw.then(|| MessageId::of_raw(state.network, record));
@@ -281,15 +281,7 @@ impl PostOpener {
     ) -> bool {
         let now = now.unix_s();
         let known = state.known.pair(&own, &other).copied();
-        let mut pair = known.unwrap_or(Pair {
-            own,
-            other,
-            relation: Relation::Request,
-            wrote: 0,
-            answered: 0,
-            heard: 0,
-            asked: 0,
-        });
+        let mut pair = known.unwrap_or(Pair::new(own, other, Relation::Request));
         pair.heard = now;
         pair.asked = now;
         if on_pair {
@@ -307,15 +299,7 @@ impl PostOpener {
         let own = state.names.iter().find(|(of_own, _)| of_own == name).map(|(_, key)| *key);
         let Some(own) = own else { return };
         let known = state.known.pair(&own, &other).copied();
-        let pair = known.unwrap_or(Pair {
-            own,
-            other,
-            relation: Relation::Request,
-            wrote: 0,
-            answered: 0,
-            heard: 0,
-            asked: 0,
-        });
+        let pair = known.unwrap_or(Pair::new(own, other, Relation::Request));
         let pair = Pair { asked: now.unix_s(), ..pair };
         // Of requests there is always room for one more: the one silent longest goes.
         state.known.set_pair(pair, changes).unwrap_or(());

@@ -925,15 +925,7 @@ impl State {
         let pair = match (&choice.how, choice.author) {
             (How::First { other, .. } | How::Pair { other }, Some(own)) => {
                 let known = self.known.pair(&own, other).copied();
-                let known = known.unwrap_or(Pair {
-                    own,
-                    other: *other,
-                    relation: Relation::Contact,
-                    wrote: 0,
-                    answered: 0,
-                    heard: 0,
-                    asked: 0,
-                });
+                let known = known.unwrap_or(Pair::new(own, *other, Relation::Contact));
                 Some(Pair { relation: Relation::Contact, wrote: now.unix_s(), ..known })
             }
             _ => None,

@@ -68,6 +68,13 @@ pub struct Pair {
     pub asked: u32,
 }
 
+impl Pair {
+    /// Two who had nothing to do with each other so far.
+    pub const fn new(own: ChatKey, other: ChatKey, relation: Relation) -> Self {
+        Self { own, other, relation, wrote: 0, answered: 0, heard: 0, asked: 0 }
+    }
+}
+
 /// A delegation that counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {

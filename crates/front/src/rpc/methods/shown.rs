@@ -7,7 +7,7 @@ use nightjar_core::record::Record;
 use nightjar_envelope::form;
 use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::map::{ContentType, Kind as MessageKind, Map};
-use nightjar_node::message::{Content, Delivery, Event, Message, Reading, Said, Speaker, What};
+use nightjar_node::message::{CODING_RAW, Content, Delivery, Event, Message, Reading, Said, Speaker, What, is_raw};
 use serde::Serialize;
 
 use super::hex;
@@ -16,9 +16,6 @@ use crate::rpc::table::{Field, field, field_if};
 
 /// An answer ends early when its messages may take this many bytes: only long texts of wallets come near it.
 const PAGE_BYTES_MAX: usize = 4 << 20;
-
-/// The coding of a body that is text or bytes as they are.
-const CODING_RAW: u8 = 0;
 
 /// What is shown of messages.
 pub(super) const SHOWN: &[Field] = &[
@@ -414,8 +411,7 @@ fn shown_record(
 fn shown_raw(record: &Record) -> ShownSaid {
     let stamp = record.stamp();
     let coding = stamp.map(|dated| dated.coding).filter(|coding| *coding != CODING_RAW);
-    let readable = coding.is_none() && stamp.is_none_or(|dated| dated.reserved == 0);
-    let text = readable.then(|| std::str::from_utf8(record.body()).ok().map(str::to_owned)).flatten();
+    let text = std::str::from_utf8(record.body()).ok().filter(|_| is_raw(record)).map(str::to_owned);
     ShownSaid { payload: hex(record.body()), text, coding, ..ShownSaid::default() }
 }
 
