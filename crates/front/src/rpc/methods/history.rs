@@ -95,7 +95,7 @@ pub(crate) const CONVERSATIONS: Method<Handle> = Method {
 pub(crate) const MARK_READ: Method<Handle> = Method {
     name: "markread",
     summary: "Says that a conversation was read up to a message.",
-    notes: "There is one place for all front ends, and it never goes back.",
+    notes: "There is one place for all front ends, and it goes neither back nor beyond the last message.",
     params: &[
         Param {
             name: "conversation",
