@@ -328,9 +328,9 @@ async fn whom_one_declines_is_not_heard_any_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_ignores_is_neither_stored_nor_asked_about_also_after_a_restart() {
     let (alice, middle, bob) = line().await;
-    let (hers, his) = (alice.identity("alice").await, bob.identity("bob").await);
     bob.listen("#a").await;
     alice.listen("bob").await;
+    let (hers, his) = (alice.identity("alice").await, bob.identity("bob").await);
     assert_eq!(alice.knows("bob").await, his);
     let what = |text: &str| text.parse::<Ignored>().unwrap();
     let ignored = async |node: &TestNode, count: u64| {
