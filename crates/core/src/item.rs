@@ -5,12 +5,16 @@ use std::fmt;
 use crate::address::Address;
 use crate::chain::AccountsAnswer;
 use crate::link::NodeKey;
+use crate::reconcile::{Exchange, Message};
 use crate::record::{MsgId, Record};
 
 /// Addresses that one PEERS frame can carry, and the most a peer may tell at a time.
 pub const PEERS_MAX: usize = 64;
 /// Bytes of the text in a BYE.
 pub const BYE_TEXT_BYTES_MAX: usize = 128;
+
+/// Records of one [`Item::Served`]: the longest of them fit into one frame.
+pub const SERVED_RECORDS_MAX: usize = 50;
 
 /// One thing to send.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +26,14 @@ pub enum Item {
         /// What the policy of the flood wants the next node to know; 0 = nothing.
         tag: u16,
     },
+    /// Records that the other side wants, in the order in which it is to have them, at most
+    /// [`SERVED_RECORDS_MAX`] of them. TLS links with catch-up only.
+    Served {
+        /// The exchange in which it said so.
+        exchange: Exchange,
+        /// The records.
+        records: Vec<Record>,
+    },
     /// Anything else.
     Control(Control),
 }
@@ -31,6 +43,13 @@ pub enum Item {
 pub enum Control {
     /// Addresses of other nodes. TLS links only.
     Peers(Vec<Address>),
+    /// A message of catch-up. TLS links with catch-up only.
+    CatchUp {
+        /// The exchange it belongs to.
+        exchange: Exchange,
+        /// The message.
+        message: Message,
+    },
     /// The link ends, and why.
     Bye {
         /// For programs.
@@ -185,4 +204,6 @@ pub struct Repeat {
 pub enum How {
     /// Flooded by a neighbour. Trees, seeds, stems and repair come with their policies.
     Flooded,
+    /// Asked for, because a neighbour had them and this node did not.
+    Fetched,
 }

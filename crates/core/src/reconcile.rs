@@ -14,6 +14,7 @@ mod memory;
 mod message;
 mod serve;
 mod session;
+mod share;
 mod tally;
 
 pub use self::entry::{Entry, HOUR_S, HOURS_MAX, Hours, ID_BYTES, Lot, Span};
@@ -25,4 +26,5 @@ pub use self::limits::{
 pub use self::memory::{MemoryIndex, NOTED_MAX};
 pub use self::message::{Answer, HourList, MESSAGE_BYTES_MAX, Message, StopCode};
 pub use self::session::{Output, Progress, Session};
+pub use self::share::{Exchange, Share};
 pub use self::tally::{FINGERPRINT_BYTES, Fingerprint, Part, Tally};

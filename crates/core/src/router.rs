@@ -39,6 +39,7 @@ use self::verify::Checks;
 use crate::address::Address;
 use crate::item::Control;
 use crate::link::{LinkId, LinkSet, NodeKey, PeerInfo};
+use crate::record::Target;
 use crate::seen::{DATED_BYTES_DEFAULT, PLAIN_BYTES_DEFAULT, SeenEntry, SeenView};
 use crate::time::{Mono, Now};
 
@@ -62,6 +63,8 @@ pub struct RouterConfig {
     pub dated_bytes: usize,
     /// Memory of the table of plain records.
     pub plain_bytes: usize,
+    /// Whether there is a window: [`Output::Keep`] then comes for each dated record.
+    pub window: bool,
     /// Key of the table of dated ids of an earlier process, whose ids are to be restored; a new one when `None`.
     pub dated_key: Option<[u8; 16]>,
 }
@@ -78,6 +81,7 @@ impl RouterConfig {
             inbound_max: 24,
             dated_bytes: DATED_BYTES_DEFAULT,
             plain_bytes: PLAIN_BYTES_DEFAULT,
+            window: false,
             dated_key: None,
         }
     }
@@ -129,7 +133,7 @@ impl Router {
             self.clock_stepped();
         }
         match input {
-            Input::Received { link, how: _, batch } => self.received(link, batch),
+            Input::Received { link, how, batch } => self.received(link, how, batch),
             Input::Publish { record } => self.publish(record),
             Input::Listen { target, on } => self.flood.listen(target, on),
             Input::Connected { link, peer } => self.connected(link, peer),
@@ -181,6 +185,11 @@ impl Router {
         self.links.open().map(|link| (link.id, &link.peer, link.counters(self.now.mono), link.opened))
     }
 
+    /// Whether records for the target are delivered.
+    pub fn is_listened_to(&self, target: Target) -> bool {
+        self.flood.is_listened_to(target)
+    }
+
     /// The links that get records.
     pub const fn carrying(&self) -> LinkSet {
         self.links.carrying()
@@ -221,8 +230,12 @@ impl Router {
         match control {
             Control::Peers(addresses) => self.told(link, addresses),
             Control::Speaks { carries, node_key, tls_port } => self.speaks(link, carries, node_key, tls_port),
-            // A farewell comes with `Disconnected`; accounts and wallets are not the flood's.
-            Control::Bye { .. } | Control::Wallet { .. } | Control::AskAccounts { .. } | Control::Accounts { .. } => {}
+            // A farewell comes with `Disconnected`; accounts, wallets and the window are not the flood's.
+            Control::Bye { .. }
+            | Control::Wallet { .. }
+            | Control::AskAccounts { .. }
+            | Control::Accounts { .. }
+            | Control::CatchUp { .. } => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! No bytes make the parser of the TLS link's inner frames panic, read beyond them or hold more than they hold.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-use nightjar_core::item::{BYE_TEXT_BYTES_MAX, PEERS_MAX};
+use nightjar_core::item::{BYE_TEXT_BYTES_MAX, PEERS_MAX, SERVED_RECORDS_MAX};
 use nightjar_core::link::AGENT_BYTES_MAX;
 use nightjar_wire::secure::frame::{FRAME_BYTES_MAX, Frame};
 
@@ -23,6 +23,12 @@ fn inner_frame() {
                     }
                     assert!(bytes <= used);
                 }
+                Frame::Served { records, .. } => {
+                    assert!(
+                        records.len() <= SERVED_RECORDS_MAX && records.iter().all(|record| record.stamp().is_some())
+                    );
+                }
+                Frame::CatchUp { message, .. } => assert!(message.fits() && message.bytes() < used),
                 Frame::Ping(_) | Frame::Pong(_) | Frame::Skipped => {}
             }
         }

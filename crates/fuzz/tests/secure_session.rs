@@ -10,7 +10,7 @@ use nightjar_core::fault::Fault;
 use nightjar_core::seen::{SeenTable, SeenView};
 use nightjar_core::time::Now;
 use nightjar_wire::secure::channel::{Heard, Listen};
-use nightjar_wire::secure::{NodeIdentity, SecureConfig, SecureSession};
+use nightjar_wire::secure::{CATCH_UP, NodeIdentity, SecureConfig, SecureSession};
 use nightjar_wire::session::{Session, SessionEvent};
 
 const NOW: Now = Now::new(1, 1_800_000_000_000);
@@ -18,7 +18,7 @@ const NOW: Now = Now::new(1, 1_800_000_000_000);
 fn config(seed: u8) -> SecureConfig {
     let seen = || SeenTable::new(64, 1 << 40, [seed; 16]);
     let identity = NodeIdentity::from_seed([seed; 32]);
-    SecureConfig::new(&identity, Network::Main, 4038, "fuzz", SeenView::new(&seen(), &seen()))
+    SecureConfig::new(&identity, Network::Main, 4038, "fuzz", SeenView::new(&seen(), &seen())).with_features(CATCH_UP)
 }
 
 fn session(config: Arc<SecureConfig>) -> SecureSession {

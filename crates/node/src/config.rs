@@ -20,6 +20,7 @@ use nightjar_core::router::{Budget, Budgets};
 use crate::data_dir::{CONFIG_FILE, DataDir, DataDirError};
 use crate::private_file;
 use crate::store::StoreLimits;
+use crate::window::WindowLimits;
 
 pub use file::FILE_BYTES_MAX;
 pub use keys::{Entry, Key};
@@ -58,6 +59,8 @@ pub struct Checked {
     pub seen_bytes: usize,
     /// How much the log keeps.
     pub store: StoreLimits,
+    /// How much the window keeps; `None` = there is none.
+    pub window: Option<WindowLimits>,
 }
 
 /// Settings as typed, each with where it was typed; what nobody typed is not in it.
@@ -274,6 +277,12 @@ impl Raw {
             messages_max: reader.read(Key::LogMessagesMax, Value::number)?,
             bytes_max: reader.read(Key::LogMibMax, Value::number).map(mib)?,
         };
+        let window = WindowLimits {
+            hours: reader.read(Key::WindowHours, |value, wants| {
+                u32::try_from(value.number(wants)?).map_err(|_| "that is too much".into())
+            })?,
+            bytes_max: reader.read(Key::WindowMib, Value::number).map(mib)?,
+        };
         let budgets = Budgets {
             worked: reader.budget(Key::WorkedPerPeer, Key::WorkedPerNode)?,
             dated: reader.budget(Key::DatedPerPeer, Key::DatedPerNode)?,
@@ -294,6 +303,7 @@ impl Raw {
             budgets,
             seen_bytes,
             store,
+            window: Some(window).filter(|window| window.bytes_max > 0),
         };
         Ok((checked, reader.shown))
     }

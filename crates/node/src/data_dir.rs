@@ -28,6 +28,7 @@ pub(crate) const NODE_KEY_FILE: &str = "node_key";
 const READY_FILE: &str = "ready.json";
 const SEEN_FILE: &str = "seen";
 const TOKEN_FILE: &str = "token";
+const WINDOW_FILE: &str = "window.db";
 /// Files that were there before the directory is ours, and do not make it somebody else's.
 const BEFORE_FIRST_START: [&str; 2] = [CONFIG_FILE, LOCK_FILE];
 /// The most that is read of a small file: ours are shorter by far.
@@ -145,6 +146,11 @@ impl DataDir {
     /// `nightjar.db`
     pub fn database(&self) -> PathBuf {
         self.path.join(DATABASE_FILE)
+    }
+
+    /// `window.db`: records of everybody, which the neighbours have too.
+    pub fn window(&self) -> PathBuf {
+        self.path.join(WINDOW_FILE)
     }
 
     /// `seen`: the ids that outlive a restart.

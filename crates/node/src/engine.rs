@@ -16,7 +16,7 @@ use nightjar_core::time::Now;
 use nightjar_pasc::key::Curve;
 use nightjar_pasc::key::PrivateKey;
 use nightjar_wire::pascal::{Feature, PascalConfig, PascalSession};
-use nightjar_wire::secure::{NodeIdentity, SecureConfig, SecureSession};
+use nightjar_wire::secure::{CATCH_UP, NodeIdentity, SecureConfig, SecureSession};
 use nightjar_wire::session::Session;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -38,6 +38,7 @@ use crate::post::Post;
 use crate::seen_file;
 use crate::store::{OpenError, ReadError};
 use crate::verify::VerifyPool;
+use crate::window::{Window, WindowOptions};
 
 /// What the program says it is to peers.
 pub const AGENT: &str = concat!("Nightjar/", env!("CARGO_PKG_VERSION"));
@@ -67,6 +68,9 @@ pub enum StartError {
     /// What stands in its store.
     #[error("{0}")]
     Read(#[from] ReadError),
+    /// Its window.
+    #[error(transparent)]
+    Window(#[from] crate::window::OpenError),
     /// Its port for peers.
     #[error(transparent)]
     Listen(#[from] BindError),
@@ -94,8 +98,16 @@ impl Node {
         let listener = Listener::bind(config.listen)?;
         let listen = listener.address();
         let seen = seen_file::load(&dir.seen(), config.seen_bytes, now.wall);
+        let (window, findings) = match config.window {
+            Some(limits) => {
+                let options = WindowOptions { network: config.network, limits, budgets: config.budgets };
+                let (window, findings) = Window::open(&dir.window(), options, clock.clone(), store.clone())?;
+                (Some(window), Some(findings))
+            }
+            None => (None, None),
+        };
         let dated_key = seen.as_ref().map(|seen| seen.key);
-        let router_config = RouterConfig { dated_key, ..router_config(config, &identity) };
+        let router_config = RouterConfig { dated_key, window: window.is_some(), ..router_config(config, &identity) };
         let mut router = Router::new(router_config, chance_seed(&mut chance), now);
         router.restore_seen(seen.into_iter().flat_map(|seen| seen.entries));
 
@@ -138,6 +150,7 @@ impl Node {
             links,
             listens,
             store: store.clone(),
+            window: window.clone(),
             verify,
             seen_file: dir.seen(),
             clock,
@@ -145,8 +158,8 @@ impl Node {
             status,
             budgets: config.budgets.is_some(),
         });
-        let bare = Handle { requests, publishes, store, post, chain: None, status: status_seen, about };
-        let inlets = Inlets { reports, verdicts, requests: requested, publishes: published, keyed };
+        let bare = Handle { requests, publishes, store, window, post, chain: None, status: status_seen, about };
+        let inlets = Inlets { reports, verdicts, findings, requests: requested, publishes: published, keyed };
         let engine = tokio::spawn(engine.run(inlets, stopped));
         // The engine answers its questions, so it runs before.
         let chain = ChainView::start(config.daemon.as_deref().map(Daemon::at), bare.clone(), chain_clock);
@@ -203,7 +216,9 @@ impl Sessions {
     ) -> Self {
         let hidden = config.socks5.is_some();
         let port = if hidden { 0 } else { listen.port() };
+        let features = if config.window.is_some() { CATCH_UP } else { 0 };
         let secure = SecureConfig::new(identity, config.network, port, AGENT, router.seen_view());
+        let secure = secure.with_features(features);
         let public = !hidden && listens_publicly(listen);
         let feature =
             if public { Feature { tls_port: port, node_key: Some(identity.node_key()) } } else { Feature::HIDDEN };

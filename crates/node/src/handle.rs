@@ -20,6 +20,7 @@ use crate::message::{
 };
 use crate::post::Post;
 use crate::store::{Again, Change, EraseError, ReadError, Store, WriteError};
+use crate::window::Window;
 
 /// Requests that wait for the engine; a caller beyond it waits.
 pub(crate) const REQUESTS_MAX: usize = 1024;
@@ -41,6 +42,7 @@ pub struct Handle {
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) publishes: mpsc::Sender<Publish>,
     pub(crate) store: Store,
+    pub(crate) window: Option<Window>,
     pub(crate) post: Post,
     /// Not in the handle that the view itself asks through.
     pub(crate) chain: Option<ChainView>,
@@ -252,6 +254,11 @@ impl Handle {
     /// Messages for people: identities, what is joined, who is who.
     pub const fn post(&self) -> &Post {
         &self.post
+    }
+
+    /// The window; `None` if the node has none.
+    pub const fn window(&self) -> Option<&Window> {
+        self.window.as_ref()
     }
 
     /// What the chain says of accounts.

@@ -17,4 +17,5 @@ pub mod prove;
 pub mod seen_file;
 pub mod store;
 pub mod verify;
+pub mod window;
 pub mod work;

@@ -9,6 +9,7 @@ use nightjar_core::router::{Budget, Budgets};
 use nightjar_core::seen::DATED_BYTES_DEFAULT;
 use nightjar_node::config::{CONNECT_MAX, Checked, Config, ConfigError, FILE_BYTES_MAX, Key, Origin, Raw, Value};
 use nightjar_node::store::StoreLimits;
+use nightjar_node::window::WindowLimits;
 use proptest::prelude::*;
 
 fn file_path() -> PathBuf {
@@ -58,6 +59,7 @@ fn the_defaults_are_those_of_the_parts() {
         budgets: Some(Budgets::default()),
         seen_bytes: DATED_BYTES_DEFAULT,
         store: StoreLimits::default(),
+        window: Some(WindowLimits::default()),
     };
     assert_eq!(defaults, wanted);
 }
@@ -85,6 +87,8 @@ fn every_setting_can_stand_in_the_file() {
         seen_mib = 1
         log_messages_max = 1
         log_mib_max = 1_000
+        window_hours = 2
+        window_mib = 3
         [budget]
         worked = { per_peer = 1, per_node = 2 }
         dated = { per_peer = 3, per_node = 4 }
@@ -109,8 +113,10 @@ fn every_setting_can_stand_in_the_file() {
         }),
         seen_bytes: 1 << 20,
         store: StoreLimits { messages_max: 1, bytes_max: 1000 << 20 },
+        window: Some(WindowLimits { hours: 2, bytes_max: 3 << 20 }),
     };
     assert_eq!(checked, wanted);
+    assert_eq!(of_file("window_mib = 0").unwrap().window, None);
     assert_eq!(of_file("budgets = \"off\"\n[budget.worked]\nper_peer = 1").unwrap().budgets, None);
 }
 
@@ -131,6 +137,8 @@ fn every_setting_can_stand_in_the_environment_as_it_stands_in_the_file() {
         ("NIGHTJAR_SEEN_MIB", "7", "seen_mib = 7"),
         ("NIGHTJAR_LOG_MESSAGES_MAX", "7", "log_messages_max = 7"),
         ("NIGHTJAR_LOG_MIB_MAX", "7", "log_mib_max = 7"),
+        ("NIGHTJAR_WINDOW_HOURS", "7", "window_hours = 7"),
+        ("NIGHTJAR_WINDOW_MIB", "7", "window_mib = 7"),
         ("NIGHTJAR_BUDGET_WORKED_PER_PEER", "7", "budget.worked.per_peer = 7"),
         ("NIGHTJAR_BUDGET_WORKED_PER_NODE", "7", "budget.worked.per_node = 7"),
         ("NIGHTJAR_BUDGET_DATED_PER_PEER", "7", "budget.dated.per_peer = 7"),

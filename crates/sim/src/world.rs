@@ -345,7 +345,10 @@ impl World {
                     let why = Closed::NotReached("nobody is dialled in a simulation".to_owned());
                     self.queue.plan(self.now_ms, Event::Closes { node, link, why });
                 }
-                Output::Send { item: Item::Control(_), .. } | Output::Addresses(_) | Output::Report(_) => {}
+                Output::Keep(_)
+                | Output::Send { item: Item::Control(_) | Item::Served { .. }, .. }
+                | Output::Addresses(_)
+                | Output::Report(_) => {}
             }
         }
         if !self.node(node).silent {

@@ -3,6 +3,8 @@
 use nightjar_core::fault::Fault;
 use nightjar_core::item::{Batch, Control, Item};
 use nightjar_core::link::PeerInfo;
+use nightjar_core::reconcile::Exchange;
+use nightjar_core::record::Record;
 use nightjar_core::time::{Mono, Now};
 
 /// One protocol on one link. It has no socket and no clock: the link drives it.
@@ -46,6 +48,13 @@ pub enum SessionEvent {
     Open(PeerInfo),
     /// Records of one read.
     Records(Batch),
+    /// Records that were asked for, in the exchange as of the side that sent them.
+    Served {
+        /// The exchange.
+        exchange: Exchange,
+        /// The records: dated ones, whatever their date.
+        records: Vec<Record>,
+    },
     /// Anything else.
     Control(Control),
     /// A fault that does not end the link.

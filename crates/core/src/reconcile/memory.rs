@@ -63,6 +63,16 @@ impl MemoryIndex {
         self.count = self.hours.values().map(|hour| hour.len() as usize).sum();
     }
 
+    /// Whether the entry is held.
+    pub fn contains(&self, entry: &Entry) -> bool {
+        self.count(&Span::only(entry)) > 0
+    }
+
+    /// The entries that are held, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Entry> {
+        self.hours.values().flat_map(|hour| hour.blocks.iter().flatten().copied())
+    }
+
     /// How many entries are held.
     pub const fn len(&self) -> usize {
         self.count

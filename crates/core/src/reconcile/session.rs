@@ -273,6 +273,11 @@ impl Session {
         self.ended
     }
 
+    /// The hours that are compared: until both lists are there, those that were given.
+    pub const fn hours(&self) -> Hours {
+        self.hours
+    }
+
     /// Whether nothing of it can be on its way any more. Before that no other of the same direction may begin on this link.
     pub const fn is_closed(&self) -> bool {
         match self.ended {

@@ -11,7 +11,7 @@ use super::fresh::Fresh;
 use super::keyed::Keyed;
 use super::pace::{Class, Offered};
 use super::{Counters, Output, Report, Router, RouterConfig};
-use crate::item::{Batch, Item, Repeat};
+use crate::item::{Batch, How, Item, Repeat};
 use crate::link::{LinkId, LinkSet};
 use crate::record::{Expiry, LIFETIME_S_DEFAULT, Record, RecordRef, Target};
 use crate::seen::{DATED_KEPT_MS, PLAIN_KEPT_MS, SeenEntry, SeenTable, SeenView};
@@ -24,6 +24,7 @@ pub(super) struct Flood {
     dated: SeenTable,
     plain: SeenTable,
     view: SeenView,
+    window: bool,
     fresh: Fresh,
     listens: HashSet<Target, Keyed>,
     /// Records of this node that nobody has got yet, and when they were made.
@@ -42,6 +43,7 @@ impl Flood {
             dated,
             plain,
             view,
+            window: config.window,
             fresh,
             listens: HashSet::with_hasher(Keyed(chance.random())),
             unsent: VecDeque::new(),
@@ -68,6 +70,10 @@ impl Flood {
         } else {
             self.listens.remove(&target);
         }
+    }
+
+    pub(super) fn is_listened_to(&self, target: Target) -> bool {
+        self.listens.contains(&target)
     }
 
     pub(super) fn gauge(&self, counters: Counters) -> Counters {
@@ -118,7 +124,7 @@ fn digest(view: &SeenView, record: &Record) -> u64 {
 }
 
 impl Router {
-    pub(super) fn received(&mut self, from: LinkId, batch: Batch) {
+    pub(super) fn received(&mut self, from: LinkId, how: How, batch: Batch) {
         self.flood.advance(self.now.mono);
         let came = (batch.records.len() + batch.repeats.len()) as u64 + u64::from(batch.expired);
         // A link that was ended may still have had something to say.
@@ -130,7 +136,12 @@ impl Router {
             self.came_again(from, repeat);
         }
         for (record, _tag) in batch.records {
-            self.came(from, record);
+            if how == How::Fetched && self.flood.dated.contains(&record.msg_id().0) {
+                // Accepted once, and yet not in the window: an earlier process may not have come to write it down.
+                self.keep(&record);
+            } else {
+                self.came(from, record);
+            }
         }
     }
 
@@ -264,8 +275,9 @@ impl Router {
     /// Sends to all who do not have it, delivers, and remembers.
     fn spread(&mut self, key: [u8; 16], record: Record, have: LinkSet) {
         self.flood.fresh.insert(self.now.mono, key, record.clone(), have);
+        self.keep(&record);
         let links = self.links.carrying().without(have);
-        let hit = self.flood.listens.contains(&record.target());
+        let hit = self.flood.is_listened_to(record.target());
         if hit {
             self.counters.delivered += 1;
         }
@@ -279,6 +291,12 @@ impl Router {
         }
         if hit {
             self.outputs.push_back(Output::Deliver(record));
+        }
+    }
+
+    fn keep(&mut self, record: &Record) {
+        if self.flood.window && record.stamp().is_some() {
+            self.outputs.push_back(Output::Keep(record.clone()));
         }
     }
 

@@ -95,6 +95,8 @@ pub enum Output {
     },
     /// A record for a target somebody here listens to: keep it and show it.
     Deliver(Record),
+    /// A dated record that was accepted, or sent by this node: it belongs into the window. Only if the configuration says so.
+    Keep(Record),
     /// Check the signatures of these records, which wait for [`Input::Verified`]. Never wait for it: a check that is not made
     /// is given up after [`CHECK_MS_MAX`](super::CHECK_MS_MAX).
     Verify(Vec<Check>),

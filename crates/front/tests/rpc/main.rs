@@ -28,6 +28,7 @@ use nightjar_node::data_dir::DataDir;
 use nightjar_node::engine::Node;
 use nightjar_node::foreign::{DaemonOptions, UnmodifiedDaemon};
 use nightjar_node::store::StoreLimits;
+use nightjar_node::window::WindowLimits;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -183,5 +184,6 @@ fn config(data_dir: PathBuf) -> Checked {
         budgets: Some(nightjar_core::router::Budgets::default()),
         seen_bytes: 1 << 20,
         store: StoreLimits { messages_max: 10_000, bytes_max: 10 << 20 },
+        window: Some(WindowLimits::default()),
     }
 }

@@ -2,6 +2,7 @@
 //! and the checks read it from here.
 
 use super::value::Wants;
+use crate::window::HOURS_MAX;
 
 /// Begins the name of every variable.
 const VARIABLE_PREFIX: &str = "NIGHTJAR_";
@@ -39,6 +40,10 @@ pub enum Key {
     LogMessagesMax,
     /// Mebibytes the log keeps.
     LogMibMax,
+    /// Hours the window reaches back.
+    WindowHours,
+    /// Mebibytes of the window.
+    WindowMib,
     /// Worked records of one peer.
     WorkedPerPeer,
     /// Worked records of all peers.
@@ -70,7 +75,7 @@ pub struct Entry {
 
 impl Key {
     /// All of them, in the order of the sample.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::DataDir,
         Self::Listen,
         Self::Http,
@@ -85,6 +90,8 @@ impl Key {
         Self::SeenMib,
         Self::LogMessagesMax,
         Self::LogMibMax,
+        Self::WindowHours,
+        Self::WindowMib,
         Self::WorkedPerPeer,
         Self::WorkedPerNode,
         Self::DatedPerPeer,
@@ -193,6 +200,20 @@ impl Key {
                 wants: Wants::Number { min: 1, max: 1 << 20 },
                 default: Some("256"),
                 about: "MiB of records and texts that are kept, counting 64 bytes more for each message; the oldest go first. A million messages of usual length fit.",
+            },
+            Self::WindowHours => Entry {
+                name: "window_hours",
+                flag: None,
+                wants: Wants::Number { min: 1, max: HOURS_MAX as u64 },
+                default: Some("168"),
+                about: "Dated records of everybody are kept for so many hours, in window.db, and compared with those of the neighbours: so whoever was off gets what he missed. 168 are seven days, the most.",
+            },
+            Self::WindowMib => Entry {
+                name: "window_mib",
+                flag: None,
+                wants: Wants::Number { min: 0, max: 1 << 20 },
+                default: Some("1024"),
+                about: "MiB of these records, counting 64 bytes more for each: three quarters for those with work, a quarter for others; the oldest go first. 1024 hold three million, of which the index takes 93 MB of memory. With 0 there is no window: what is said while this node is off does not reach it.",
             },
             Self::WorkedPerPeer => budget(
                 "budget.worked.per_peer",

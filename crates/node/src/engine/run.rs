@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nightjar_core::address::LinkKind;
-use nightjar_core::item::{ByeCode, Control, Item};
+use nightjar_core::fault::Fault;
+use nightjar_core::item::{Batch, ByeCode, Control, How, Item};
 use nightjar_core::link::{LINKS_MAX, LinkId, LinkSet, PeerInfo};
 use nightjar_core::record::{Record, Target};
 use nightjar_core::router::{AddressSource, Closed, Input, KnownAddress, Output, Report, Router};
 use nightjar_core::time::{Mono, Now};
 use nightjar_wire::pascal::WALLET_TEXT_BYTES_MAX;
+use nightjar_wire::secure::CATCH_UP;
 use rand_chacha::ChaCha20Rng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -32,6 +34,7 @@ use crate::post::targets::{Keyed, Moved};
 use crate::seen_file;
 use crate::store::Store;
 use crate::verify::{Verdicts, VerifyPool};
+use crate::window::{Finding, Kept, Said, Window};
 
 /// Reports taken in one go.
 const REPORTS_AT_ONCE: usize = 64;
@@ -48,6 +51,8 @@ const STATUS_MS: u64 = 500;
 pub(super) struct Inlets {
     pub(super) reports: mpsc::Receiver<LinkReport>,
     pub(super) verdicts: Verdicts,
+    /// What comes out of the window, if there is one.
+    pub(super) findings: Option<mpsc::Receiver<Finding>>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) publishes: mpsc::Receiver<Publish>,
     /// The targets of which the keys of this node make something.
@@ -60,6 +65,7 @@ pub(super) struct Parts {
     pub(super) links: Links,
     pub(super) listens: Listens,
     pub(super) store: Store,
+    pub(super) window: Option<Window>,
     pub(super) verify: VerifyPool,
     pub(super) seen_file: PathBuf,
     pub(super) clock: Clock,
@@ -74,6 +80,7 @@ pub(super) struct Engine {
     listens: Listens,
     asks: Asks,
     store: Store,
+    window: Option<Window>,
     verify: VerifyPool,
     seen_file: PathBuf,
     seen_due: Mono,
@@ -92,6 +99,8 @@ pub(super) struct Engine {
     /// The slots for which something goes out.
     filled: LinkSet,
     hits: Vec<NewMessage>,
+    /// What goes into the window, behind the hits.
+    kept: Vec<Kept>,
     /// Targets that are listened to because of keys.
     keyed: BTreeSet<Target>,
     /// What is being published just now.
@@ -107,7 +116,7 @@ struct Publishing {
 
 impl Engine {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { router, links, listens, store, verify, seen_file, clock, chance, status, budgets } = parts;
+        let Parts { router, links, listens, store, window, verify, seen_file, clock, chance, status, budgets } = parts;
         let began = clock.now().mono;
         let engine = Self {
             router,
@@ -115,6 +124,7 @@ impl Engine {
             listens,
             asks: Asks::default(),
             store,
+            window,
             verify,
             seen_file,
             seen_due: began + SEEN_SAVE_MS,
@@ -129,6 +139,7 @@ impl Engine {
             outgoing: std::iter::repeat_with(Vec::new).take(LINKS_MAX).collect(),
             filled: LinkSet::EMPTY,
             hits: Vec::new(),
+            kept: Vec::new(),
             keyed: BTreeSet::new(),
             publishing: None,
         };
@@ -138,12 +149,14 @@ impl Engine {
 
     /// Runs until `stop` says so or its sender is gone.
     pub(super) async fn run(mut self, inlets: Inlets, mut stop: watch::Receiver<()>) {
-        let Inlets { mut reports, mut verdicts, mut requests, mut publishes, keyed } = inlets;
+        let Inlets { mut reports, mut verdicts, mut findings, mut requests, mut publishes, keyed } = inlets;
         let mut taken = Vec::with_capacity(REPORTS_AT_ONCE);
         let mut checked = Vec::new();
         // What is to be published while no neighbour has room.
         let mut held: Option<Publish> = None;
         self.do_outputs(self.clock.now());
+        // What these listen to was listened to before the start: it is in the log.
+        self.listen_keyed(keyed.take());
         loop {
             self.flush();
             if let Some(publish) = held.take_if(|publish| self.has_room(publish.what.len())) {
@@ -159,9 +172,13 @@ impl Engine {
                     let verdicts = checked.drain(..).flatten().collect();
                     self.handle(self.clock.now(), Input::Verified { verdicts });
                 }
+                Some(finding) = found(&mut findings) => self.found(finding),
                 Some(request) = requests.recv() => self.request(request),
                 Some(publish) = publishes.recv(), if held.is_none() => held = Some(publish),
-                () = keyed.told() => self.listen_keyed(keyed.take()),
+                () = keyed.told() => {
+                    let begun = self.listen_keyed(keyed.take());
+                    self.replay(begun);
+                }
                 () = room, if held.is_some() => {}
                 () = self.until(due) => {}
                 _ = stop.changed() => break,
@@ -173,6 +190,8 @@ impl Engine {
             }
             self.tick();
         }
+        // The window waits for nobody any more.
+        drop(findings);
         self.end(reports).await;
     }
 
@@ -215,12 +234,10 @@ impl Engine {
         let now = self.clock.now();
         match report {
             LinkReport::Records { link, batch } => {
-                self.handle(now, Input::Received { link, how: nightjar_core::item::How::Flooded, batch });
+                self.handle(now, Input::Received { link, how: How::Flooded, batch });
             }
-            LinkReport::Opened { link, peer } => {
-                tracing::info!(%link, peer = %peer.address, agent = peer.agent, "a link is open");
-                self.handle(now, Input::Connected { link, peer });
-            }
+            LinkReport::Served { link, exchange, records } => self.said(now, link, Said::Served(exchange, records)),
+            LinkReport::Opened { link, peer } => self.opened(now, link, peer),
             LinkReport::Accepted { peer, outbox, admit } => self.accepted(now, peer, outbox, admit),
             LinkReport::Control { link, control } => self.control(now, link, control),
             LinkReport::Fault { link, fault } => {
@@ -243,10 +260,61 @@ impl Engine {
         };
         self.put_outbox(link, outbox);
         if admit.send(Admission::Welcome(link)).is_ok() {
-            tracing::info!(%link, peer = %peer.address, agent = peer.agent, "a link is open");
-            self.handle(now, Input::Connected { link, peer });
+            self.opened(now, link, peer);
         } else {
             self.closed(now, link, Closed::ByPeer { code: None, text: String::new() });
+        }
+    }
+
+    fn opened(&mut self, now: Now, link: LinkId, peer: PeerInfo) {
+        tracing::info!(%link, peer = %peer.address, agent = peer.agent, "a link is open");
+        if peer.features & CATCH_UP != 0
+            && let (Some(window), Some(node)) = (&self.window, peer.node_key)
+            && let Some((_, outbox)) = self.outbox(link.slot()).filter(|(id, _)| *id == link)
+        {
+            window.opened(link, node, peer.outbound, outbox);
+        }
+        self.handle(now, Input::Connected { link, peer });
+    }
+
+    /// A peer says something about the window.
+    fn said(&mut self, now: Now, link: LinkId, said: Said) {
+        let taken = self.window.as_ref().is_some_and(|window| window.said(link, said));
+        if !taken {
+            self.handle(now, Input::Faulted { link, fault: Fault::TooMany });
+        }
+    }
+
+    /// Something came out of the window.
+    fn found(&mut self, finding: Finding) {
+        let now = self.clock.now();
+        match finding {
+            Finding::Alive(link, records) => {
+                let records = records.into_iter().map(|record| (record, 0)).collect();
+                let batch = Batch { records, ..Batch::default() };
+                self.handle(now, Input::Received { link, how: How::Fetched, batch });
+            }
+            Finding::Late(records) => {
+                for record in records {
+                    self.deliver_late(now, &record);
+                    self.kept.push(Kept { record, late: true, own: false });
+                }
+            }
+            Finding::Again(records) => records.iter().for_each(|record| self.deliver_late(now, record)),
+            Finding::Fault(link, fault) => {
+                tracing::debug!(%link, fault = fault.name(), "a peer {fault} while windows were compared");
+                self.handle(now, Input::Faulted { link, fault });
+            }
+            Finding::Held(_held) => {}
+        }
+    }
+
+    /// What comes late is history, if anybody here wants it.
+    fn deliver_late(&mut self, now: Now, record: &Record) {
+        if self.router.is_listened_to(record.target()) {
+            let name = self.listens.name_of(record.target());
+            let content = Content::Record(record.clone());
+            self.hits.push(NewMessage { received: now.wall, own: false, name, content, reading: None });
         }
     }
 
@@ -266,6 +334,9 @@ impl Engine {
             self.filled.remove(link);
         }
         self.asks.forget(link);
+        if let Some(window) = &self.window {
+            window.gone(link);
+        }
         self.handle(now, Input::Disconnected { link, why });
     }
 
@@ -279,6 +350,7 @@ impl Engine {
                 }
             }
             Control::Accounts { question, answer } => self.asks.answered(link, question, answer),
+            Control::CatchUp { exchange, message } => self.said(now, link, Said::Message(exchange, message)),
             control => self.handle(now, Input::Control { link, control }),
         }
     }
@@ -384,9 +456,10 @@ impl Engine {
     }
 
     fn listen(&mut self, now: Now, change: Change) {
-        for target in change.on {
-            self.handle(now, Input::Listen { target, on: true });
+        for target in &change.on {
+            self.handle(now, Input::Listen { target: *target, on: true });
         }
+        self.replay(change.on);
         for target in change.off {
             if !self.keyed.contains(&target) {
                 self.handle(now, Input::Listen { target, on: false });
@@ -394,15 +467,27 @@ impl Engine {
         }
     }
 
-    /// Listens to what the node's keys make something of, beside what is listened to by name.
-    fn listen_keyed(&mut self, moved: Moved) {
+    /// Listens to what the node's keys make something of, beside what is listened to by name. Gives the targets that are new.
+    fn listen_keyed(&mut self, moved: Moved) -> Vec<Target> {
         let now = self.clock.now();
         let named: BTreeSet<Target> = self.listens.targets().into_iter().collect();
+        let mut begun = Vec::new();
         for (target, on) in moved {
             let changes = if on { self.keyed.insert(target) } else { self.keyed.remove(&target) };
             if changes && !named.contains(&target) {
                 self.handle(now, Input::Listen { target, on });
             }
+            if changes && on {
+                begun.push(target);
+            }
+        }
+        begun
+    }
+
+    /// What the window has for targets that begin to mean something comes once more, as history.
+    fn replay(&self, targets: Vec<Target>) {
+        if let Some(window) = self.window.as_ref().filter(|_| !targets.is_empty()) {
+            window.replay(targets);
         }
     }
 
@@ -481,6 +566,10 @@ impl Engine {
                     let content = Content::Record(record);
                     self.hits.push(NewMessage { received: now.wall, own, name, content, reading: None });
                 }
+                Output::Keep(record) => {
+                    let own = self.publishing.as_ref().is_some_and(|publishing| publishing.record == record);
+                    self.kept.push(Kept { record, late: false, own });
+                }
                 Output::Verify(checks) => {
                     let dropped = self.verify.check(checks);
                     if dropped > 0 {
@@ -523,6 +612,12 @@ impl Engine {
         }
         if !self.hits.is_empty() {
             self.store.append(std::mem::take(&mut self.hits));
+        }
+        if !self.kept.is_empty()
+            && let Some(window) = &self.window
+        {
+            // Behind the hits: what the window has, the log has.
+            window.keep(std::mem::take(&mut self.kept));
         }
     }
 
@@ -575,7 +670,7 @@ impl Engine {
 
     /// Says BYE everywhere, hears the links out, writes down what is to be kept.
     async fn end(self, mut reports: mpsc::Receiver<LinkReport>) {
-        let Self { router, links, outboxes, store, saving, seen_file, clock, .. } = self;
+        let Self { router, links, outboxes, store, window, saving, seen_file, clock, .. } = self;
         for (_, outbox) in outboxes.iter().flatten() {
             outbox.end(ByeCode::Leaving, "this node is shutting down");
         }
@@ -590,7 +685,18 @@ impl Engine {
             saving.await.unwrap_or_default();
         }
         save_seen(&router, &seen_file, clock.now()).await.unwrap_or_default();
+        if let Some(window) = window {
+            window.close().await;
+        }
         store.close().await;
+    }
+}
+
+/// The next thing that comes out of the window, if there is one.
+async fn found(findings: &mut Option<mpsc::Receiver<Finding>>) -> Option<Finding> {
+    match findings {
+        Some(findings) => findings.recv().await,
+        None => pending().await,
     }
 }
 

@@ -18,6 +18,8 @@ use nightjar_core::chain::Network;
 use nightjar_core::fault::Fault;
 use nightjar_core::item::{Batch, ByeCode, Control};
 use nightjar_core::link::{LinkId, PeerInfo};
+use nightjar_core::reconcile::Exchange;
+use nightjar_core::record::Record;
 use nightjar_core::router::Closed;
 use nightjar_core::time::Now;
 use nightjar_wire::session::Session;
@@ -27,7 +29,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use self::dial::Reach;
 use self::half_open::HalfOpen;
 pub use self::listen::{BindError, Listener};
-pub use self::outbox::{OUTBOX_DATED_MAX, OUTBOX_ITEMS_MAX, OUTBOX_PLAIN_MAX, Outbox};
+pub use self::outbox::{Aside, OUTBOX_DATED_MAX, OUTBOX_ITEMS_MAX, OUTBOX_PLAIN_MAX, Outbox};
 use self::task::Place;
 use crate::clock::Clock;
 
@@ -61,6 +63,15 @@ pub enum LinkReport {
         link: LinkId,
         /// The records.
         batch: Batch,
+    },
+    /// Records that were asked for.
+    Served {
+        /// The link.
+        link: LinkId,
+        /// In which exchange, as of the peer.
+        exchange: Exchange,
+        /// The records.
+        records: Vec<Record>,
     },
     /// Anything else that was said.
     Control {

@@ -29,6 +29,13 @@ pub struct Outbox {
     shared: Arc<Shared>,
 }
 
+/// Another way into the same link, for who answers the peer at leisure: what it hands over goes out behind all that is in the outbox,
+/// and none of it is dropped.
+#[derive(Debug)]
+pub struct Aside {
+    shared: Arc<Shared>,
+}
+
 /// The link's end.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -42,7 +49,6 @@ pub(super) struct Ending {
     pub(super) text: String,
 }
 
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     wake: Notify,
@@ -50,9 +56,12 @@ struct Shared {
     room: Arc<Notify>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     items: VecDeque<Item>,
+    aside: VecDeque<Item>,
+    /// Told when the last item of those aside was taken.
+    aside_taken: Option<Box<dyn Fn() + Send>>,
     ending: Option<Ending>,
 }
 
@@ -101,6 +110,13 @@ impl Outbox {
         self.push_all(&mut vec![item]) == 0
     }
 
+    /// The way aside, of which there is one; `taken` is told each time when all that it handed over was taken. It is called under a
+    /// lock: it is to do next to nothing.
+    pub fn aside(&self, taken: impl Fn() + Send + 'static) -> Aside {
+        self.shared.state().aside_taken = Some(Box::new(taken));
+        Aside { shared: Arc::clone(&self.shared) }
+    }
+
     /// How many items of any kind fit.
     pub fn room(&self) -> usize {
         OUTBOX_PLAIN_MAX.saturating_sub(self.shared.state().items.len())
@@ -109,6 +125,23 @@ impl Outbox {
     /// Ends the link: what was pushed before goes out, then BYE, within the farewell's time. A dial is broken off.
     pub fn end(&self, code: ByeCode, text: &str) {
         self.shared.end(code, text);
+    }
+}
+
+impl Aside {
+    /// Hands items over. To be called only when what was handed over before is taken: so they are bounded.
+    pub fn push_all(&self, items: Vec<Item>) {
+        let mut state = self.shared.state();
+        if state.ending.is_none() {
+            state.aside.extend(items);
+            drop(state);
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Whether all that was handed over is taken.
+    pub fn is_empty(&self) -> bool {
+        self.shared.state().aside.is_empty()
     }
 }
 
@@ -152,6 +185,31 @@ impl Queue {
     }
 }
 
+impl Queue {
+    /// The next item of those aside.
+    pub(super) fn take_aside(&self) -> Option<Item> {
+        let mut state = self.shared.state();
+        let item = state.aside.pop_front()?;
+        if state.aside.is_empty() {
+            state.aside = VecDeque::new();
+            if let Some(taken) = &state.aside_taken {
+                taken();
+            }
+        }
+        Some(item)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.state();
+        f.debug_struct("Shared")
+            .field("items", &state.items.len())
+            .field("ending", &state.ending)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Shared {
     fn end(&self, code: ByeCode, text: &str) {
         let mut state = self.state();
@@ -169,7 +227,7 @@ impl Shared {
 /// Into which place of the queue, from the front, an item may go at the most.
 fn places(item: &Item) -> usize {
     match item {
-        Item::Control(_) => OUTBOX_ITEMS_MAX,
+        Item::Control(_) | Item::Served { .. } => OUTBOX_ITEMS_MAX,
         Item::Record { record, .. } => match record.stamp() {
             None => OUTBOX_PLAIN_MAX,
             // Whether the claim is met was seen by the router; one that is not met gains nothing else.
@@ -213,6 +271,25 @@ mod tests {
         assert_eq!(push(plain, 1), 0);
         assert_eq!(push(|| record(WORKED_BITS), OUTBOX_ITEMS_MAX), OUTBOX_ITEMS_MAX - OUTBOX_DATED_MAX);
         assert_eq!(queue.take(usize::MAX).0.len(), OUTBOX_ITEMS_MAX);
+    }
+
+    #[test]
+    fn what_is_aside_is_neither_dropped_nor_counted_and_its_end_is_told() {
+        let (outbox, queue) = outbox();
+        let (taken, told) = std::sync::mpsc::channel();
+        let aside = outbox.aside(move || taken.send(()).unwrap());
+        assert!(aside.is_empty());
+        aside.push_all(vec![item(1), item(2)]);
+        let mut items: Vec<_> = (0..OUTBOX_ITEMS_MAX).map(|_| item(3)).collect();
+        assert_eq!(outbox.push_all(&mut items), 0);
+        assert_eq!(queue.take_aside(), Some(item(1)));
+        assert!(told.try_recv().is_err() && !aside.is_empty());
+        assert_eq!(queue.take_aside(), Some(item(2)));
+        assert!(told.try_recv().is_ok() && aside.is_empty());
+        assert_eq!(queue.take_aside(), None);
+        outbox.end(ByeCode::Leaving, "");
+        aside.push_all(vec![item(1)]);
+        assert!(aside.is_empty(), "the link has ended");
     }
 
     #[tokio::test]

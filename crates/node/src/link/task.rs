@@ -213,10 +213,13 @@ impl Task {
         if matches!(self.stage, Stage::Open(_)) {
             while self.session.pending_bytes() < PENDING_BYTES_MAX {
                 let (items, _) = self.queue.take(TAKE_ITEMS);
-                if items.is_empty() {
+                if !items.is_empty() {
+                    items.iter().for_each(|item| self.session.send(now, item));
+                } else if let Some(item) = self.queue.take_aside() {
+                    self.session.send(now, &item);
+                } else {
                     break;
                 }
-                items.iter().for_each(|item| self.session.send(now, item));
             }
         }
         self.session.transmit(now, &mut self.out);
@@ -276,6 +279,9 @@ impl Task {
                 SessionEvent::Records(batch) => self.report_later(|link| LinkReport::Records { link, batch }),
                 SessionEvent::Control(Control::Bye { code, text }) => self.bye = Some((code, text)),
                 SessionEvent::Control(control) => self.report_later(|link| LinkReport::Control { link, control }),
+                SessionEvent::Served { exchange, records } => {
+                    self.report_later(|link| LinkReport::Served { link, exchange, records });
+                }
                 SessionEvent::Fault(fault) => self.report_later(|link| LinkReport::Fault { link, fault }),
                 SessionEvent::Closed => return Err(End::Farewell(self.closed_by_peer())),
             }

@@ -257,6 +257,11 @@ impl Store {
         self.inner.queue.push_addresses(known);
     }
 
+    /// Whether there is room for many messages: who brings history waits until there is.
+    pub fn has_room(&self) -> bool {
+        self.inner.queue.has_room()
+    }
+
     /// Messages that could not be stored since the store was opened.
     pub fn not_stored(&self) -> u64 {
         self.inner.queue.not_stored()

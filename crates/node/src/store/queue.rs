@@ -116,6 +116,12 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// Whether less than half of it waits.
+    pub(super) fn has_room(&self) -> bool {
+        let state = self.lock();
+        state.messages < QUEUE_MESSAGES_MAX / 2 && state.bytes < QUEUE_BYTES_MAX / 2
+    }
+
     pub(super) fn push_addresses(&self, mut known: Vec<KnownAddress>) {
         known.truncate(ADDRESSES_MAX);
         let mut state = self.lock();

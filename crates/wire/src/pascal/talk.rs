@@ -218,7 +218,10 @@ impl Talk {
                 }
             }
             Item::Control(Control::Bye { code, text }) => self.bye(*code, text),
-            Item::Control(Control::Peers(_) | Control::Speaks { .. } | Control::Accounts { .. }) => {}
+            Item::Served { .. }
+            | Item::Control(
+                Control::Peers(_) | Control::Speaks { .. } | Control::Accounts { .. } | Control::CatchUp { .. },
+            ) => {}
         }
     }
 

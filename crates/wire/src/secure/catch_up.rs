@@ -10,7 +10,7 @@ use nightjar_core::reconcile::{
 use crate::body::Body;
 
 /// Set in the first byte by the side that began the exchange: a link can have one that each side began.
-const ASKS: u8 = 0x80;
+pub(super) const ASKS: u8 = 0x80;
 
 /// The first byte without [`ASKS`].
 mod kind {

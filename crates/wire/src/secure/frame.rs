@@ -3,9 +3,11 @@
 
 use nightjar_core::address::{Address, Host, LinkKind};
 use nightjar_core::fault::Fault;
-use nightjar_core::item::{BYE_TEXT_BYTES_MAX, ByeCode, PEERS_MAX};
+use nightjar_core::item::{BYE_TEXT_BYTES_MAX, ByeCode, PEERS_MAX, SERVED_RECORDS_MAX};
+use nightjar_core::reconcile::{Exchange, Message, Share};
 use nightjar_core::record::{Record, RecordRef};
 
+use super::catch_up::{self, ASKS};
 use super::open::Open;
 use crate::body::{Body, write_str};
 use crate::text::clean;
@@ -30,6 +32,8 @@ pub(super) mod kind {
     pub(in super::super) const PING: u8 = 4;
     pub(in super::super) const PONG: u8 = 5;
     pub(in super::super) const BYE: u8 = 6;
+    pub(in super::super) const CATCH_UP: u8 = 7;
+    pub(in super::super) const SERVED: u8 = 8;
 }
 
 /// One frame, as far as its body could be read without its history.
@@ -52,6 +56,20 @@ pub enum Frame<'a> {
         /// For people.
         text: String,
     },
+    /// A message of catch-up.
+    CatchUp {
+        /// The exchange it belongs to, as of the sender.
+        exchange: Exchange,
+        /// The message.
+        message: Message,
+    },
+    /// Records that were asked for.
+    Served {
+        /// The exchange in which they were, as of the sender.
+        exchange: Exchange,
+        /// The records.
+        records: Vec<Record>,
+    },
     /// A frame of a later version that may be skipped.
     Skipped,
 }
@@ -71,7 +89,7 @@ impl<'a> Frame<'a> {
         let Some((&[kind, _flags, a, b, c], rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
             return Ok(None);
         };
-        if !(kind::OPEN..=kind::BYE).contains(&kind) && kind & SKIPPABLE == 0 {
+        if !(kind::OPEN..=kind::SERVED).contains(&kind) && kind & SKIPPABLE == 0 {
             // What must not be skipped and is not known comes from a later version.
             return Err(Fault::WrongVersion);
         }
@@ -101,6 +119,17 @@ impl<'a> Frame<'a> {
             kind::BYE => {
                 Self::Bye { code: ByeCode::from_byte(body.u8()?), text: clean(body.str()?, BYE_TEXT_BYTES_MAX) }
             }
+            kind::CATCH_UP => {
+                let share = Share::from_byte(body.u8()?).ok_or(Fault::Malformed)?;
+                let (message, asks) = catch_up::parse(body.0)?;
+                return Ok(Self::CatchUp { exchange: Exchange { share, asks }, message });
+            }
+            kind::SERVED => {
+                let byte = body.u8()?;
+                let share = Share::from_byte(byte & !ASKS).ok_or(Fault::Malformed)?;
+                let records = parse_served(&mut body)?;
+                Self::Served { exchange: Exchange { share, asks: byte & ASKS != 0 }, records }
+            }
             _ => return Ok(Self::Skipped),
         };
         body.end()?;
@@ -121,6 +150,25 @@ impl<'a> Records<'a> {
         self.left -= 1;
         Ok(Some((record, u16::from_le_bytes(tag))))
     }
+}
+
+fn parse_served(body: &mut Body<'_>) -> Result<Vec<Record>, Fault> {
+    let count = usize::from(body.u8()?);
+    if count == 0 || count > SERVED_RECORDS_MAX {
+        return Err(Fault::Malformed);
+    }
+    let mut records = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (record, used) = RecordRef::parse(body.0).map_err(|_| Fault::Malformed)?;
+        body.bytes(used)?;
+        let record = record.to_record();
+        // Nobody has a plain one in his window, nor one whose id is not that of its bytes.
+        if record.stamp().is_none() {
+            return Err(Fault::Malformed);
+        }
+        records.push(record);
+    }
+    Ok(records)
 }
 
 fn parse_peers(body: &mut Body<'_>) -> Result<Vec<Address>, Fault> {
@@ -184,6 +232,23 @@ impl FrameWriter {
                 bytes.extend_from_slice(&peer.port.to_le_bytes());
                 write_str(bytes, peer.host.to_string().as_bytes());
             }
+        });
+    }
+
+    pub(super) fn catch_up(&mut self, exchange: Exchange, message: &Message) {
+        self.frame(kind::CATCH_UP, |bytes| {
+            bytes.push(exchange.share.byte());
+            catch_up::write(message, exchange.asks, bytes);
+        });
+    }
+
+    /// At most [`SERVED_RECORDS_MAX`] go out.
+    pub(super) fn served(&mut self, exchange: Exchange, records: &[Record]) {
+        let records = records.get(..SERVED_RECORDS_MAX).unwrap_or(records);
+        self.frame(kind::SERVED, |bytes| {
+            bytes.push(exchange.share.byte() | if exchange.asks { ASKS } else { 0 });
+            bytes.push(u8::try_from(records.len()).expect("SERVED_RECORDS_MAX is below 256"));
+            records.iter().for_each(|record| bytes.extend_from_slice(record.bytes()));
         });
     }
 
@@ -313,6 +378,44 @@ mod tests {
     }
 
     #[test]
+    fn frames_of_catch_up_are_what_is_written_and_read() {
+        let exchange = Exchange { share: Share::Worked, asks: true };
+        let bytes = written(|out| out.catch_up(exchange, &Message::Done));
+        assert_on_page(&bytes);
+        assert_eq!(parsed(&bytes), Frame::CatchUp { exchange, message: Message::Done });
+
+        let exchange = Exchange { share: Share::Dated, asks: true };
+        let records = vec![Record::dated(Target([0x22; 16]), b"hi", 1_800_000_000, 0, [3; 8]).unwrap()];
+        let bytes = written(|out| out.served(exchange, &records));
+        assert_on_page(&bytes);
+        assert_eq!(parsed(&bytes), Frame::Served { exchange, records });
+        for share in Share::ALL {
+            assert_eq!(Share::from_byte(share.byte()), Some(share));
+        }
+    }
+
+    #[test]
+    fn served_records_are_dated_and_not_more_than_fit() {
+        let longest = Record::dated(Target([1; 16]), &[7; 200], 1_800_000_000, 0, [3; 8]).unwrap();
+        let exchange = Exchange { share: Share::Dated, asks: false };
+        let bytes = written(|out| out.served(exchange, &vec![longest.clone(); SERVED_RECORDS_MAX + 1]));
+        assert!(bytes.len() <= RECORDS_FRAME_BYTES_MAX);
+        const { assert!(SERVED_RECORDS_MAX * nightjar_core::record::RECORD_BYTES_MAX < RECORDS_FRAME_BYTES_MAX) };
+        let Frame::Served { records, .. } = parsed(&bytes) else { panic!("these are records") };
+        assert_eq!(records.len(), SERVED_RECORDS_MAX);
+        for broken in [vec![], vec![record(b"a plain one")]] {
+            let bytes = written(|out| out.served(exchange, &broken));
+            assert_eq!(Frame::parse(&bytes), Err(Fault::Malformed));
+        }
+        let mut too_many = bytes.clone();
+        too_many[HEADER_BYTES + 1] += 1;
+        assert_eq!(Frame::parse(&too_many), Err(Fault::Malformed));
+        let mut no_share = bytes;
+        no_share[HEADER_BYTES] = 2;
+        assert_eq!(Frame::parse(&no_share), Err(Fault::Malformed));
+    }
+
+    #[test]
     fn the_examples_of_the_page_are_what_is_written_and_read() {
         let open =
             Open { version: 1, network: 0, features: 0, listen_port: 4038, wall_s: 1_800_000_000, agent: "x/1".into() };
@@ -386,7 +489,7 @@ mod tests {
 
     #[test]
     fn type_and_length_are_judged_before_the_body_is_there() {
-        assert_eq!(Frame::parse(&[7, 0, 0, 0, 0]), Err(Fault::WrongVersion));
+        assert_eq!(Frame::parse(&[kind::SERVED + 1, 0, 0, 0, 0]), Err(Fault::WrongVersion));
         assert_eq!(Frame::parse(&[0, 0, 1, 0, 0]), Err(Fault::WrongVersion));
         assert_eq!(Frame::parse(&[kind::PING, 0, 0xfc, 0xff, 0]), Err(Fault::Oversize));
         assert_eq!(Frame::parse(&[0x80, 0, 0xfb, 0xff, 0]), Ok(None));

@@ -12,7 +12,7 @@ use nightjar_core::record::Expiry;
 use nightjar_core::time::{Mono, Now, Wall};
 
 use super::frame::{Frame, FrameWriter, Records};
-use super::{FEATURES, Open, SecureConfig, VERSION};
+use super::{CATCH_UP, Open, SecureConfig, VERSION};
 use crate::intake::Intake;
 use crate::session::SessionEvent;
 
@@ -90,7 +90,7 @@ impl Inner {
         self.out.open(&Open {
             version: VERSION,
             network: self.config.network.byte(),
-            features: FEATURES,
+            features: self.config.features,
             listen_port: self.config.listen_port,
             wall_s: now.wall.unix_s(),
             agent: self.config.agent.clone(),
@@ -146,6 +146,8 @@ impl Inner {
                     self.out.record(record, *tag);
                 }
             }
+            Item::Served { exchange, records } => self.out.served(*exchange, records),
+            Item::Control(Control::CatchUp { exchange, message }) => self.out.catch_up(*exchange, message),
             Item::Control(Control::Peers(peers)) => self.out.peers(peers),
             Item::Control(Control::Bye { code, text }) => self.bye(*code, text),
             Item::Control(
@@ -243,6 +245,17 @@ impl Inner {
             (Stage::Greeted(key), Frame::Open(open)) => self.take_open(now.wall, key, open),
             (Stage::Open, Frame::Records(records)) => self.take_records(now.wall, records),
             (Stage::Open, Frame::Open(_)) | (_, Frame::Open(_) | Frame::Records(_)) => Err(Fault::OutOfTurn),
+            // Whoever was not offered it has no reason to speak of it. How much of it comes is bounded by the exchange.
+            (Stage::Open, Frame::CatchUp { exchange, message }) if self.offers(CATCH_UP) => {
+                self.tell(Control::CatchUp { exchange, message });
+                Ok(())
+            }
+            (Stage::Open, Frame::Served { exchange, records }) if self.offers(CATCH_UP) => {
+                self.give_batch();
+                self.events.push_back(SessionEvent::Served { exchange, records });
+                Ok(())
+            }
+            (_, Frame::CatchUp { .. } | Frame::Served { .. }) => Err(Fault::OutOfTurn),
             (Stage::Open, control) => self.take_control(now.mono, control),
             (_, _) => Err(Fault::OutOfTurn),
         }
@@ -264,7 +277,7 @@ impl Inner {
             node_key: Some(key),
             listen_port: open.listen_port,
             agent: open.agent,
-            features: open.features & FEATURES,
+            features: open.features & self.config.features,
             clock_ahead_s: i64::from(open.wall_s) - i64::from(now.unix_s()),
             carries: Carries::Records,
         }));
@@ -287,7 +300,12 @@ impl Inner {
                 self.tell(Control::Bye { code, text });
                 self.close();
             }
-            Frame::Pong(_) | Frame::Skipped | Frame::Open(_) | Frame::Records(_) => {}
+            Frame::Pong(_)
+            | Frame::Skipped
+            | Frame::Open(_)
+            | Frame::Records(_)
+            | Frame::CatchUp { .. }
+            | Frame::Served { .. } => {}
         }
         Ok(())
     }
@@ -301,6 +319,10 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    fn offers(&self, feature: u64) -> bool {
+        self.config.features & feature != 0
     }
 
     fn tell(&mut self, control: Control) {

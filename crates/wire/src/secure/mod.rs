@@ -26,8 +26,8 @@ pub use self::open::{Open, VERSION};
 pub use self::tls::NodeIdentity;
 use crate::session::{Session, SessionEvent};
 
-/// The features this version offers; bit 0 is for the trees.
-pub const FEATURES: u64 = 0;
+/// The feature of catch-up; bit 0 is for the trees.
+pub const CATCH_UP: u64 = 1 << 1;
 
 /// What all TLS sessions of a node share.
 pub struct SecureConfig {
@@ -36,6 +36,7 @@ pub struct SecureConfig {
     network: Network,
     listen_port: u16,
     agent: String,
+    features: u64,
     seen: SeenView,
     limits: SecureLimits,
 }
@@ -69,9 +70,17 @@ impl SecureConfig {
             network,
             listen_port,
             agent: agent.to_owned(),
+            features: 0,
             seen,
             limits: SecureLimits::default(),
         }
+    }
+
+    /// The same with these features, which are offered to peers.
+    #[must_use]
+    pub fn with_features(mut self, features: u64) -> Self {
+        self.features = features;
+        self
     }
 
     /// The same with other limits.

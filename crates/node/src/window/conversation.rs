@@ -1,0 +1,161 @@
+//! What is said with one neighbour: its exchanges, and when it is to be asked. Never touches what is held.
+
+use std::collections::BTreeMap;
+
+use nightjar_core::link::NodeKey;
+use nightjar_core::reconcile::{End, Exchange, Session, Share};
+use nightjar_core::time::Mono;
+
+use super::inbox::Opened;
+use super::watch::Lacked;
+use crate::link::Aside;
+
+/// A peer that came to us is asked so long after, if it has not begun by itself: who dialled begins.
+const INBOUND_ASKED_AFTER_MS: u64 = 60_000;
+/// After an exchange that came to nothing the same neighbour is asked again in so long, and twice as long each time.
+const RETRY_MS_FIRST: u64 = 60_000;
+/// But no later than that.
+const RETRY_MS_LAST: u64 = 3_600_000;
+/// Exchanges that a peer may begin in a row for one share; one more comes every [`BEGIN_EVERY_MS`]. An honest one begins one when it
+/// connects, and one in ten seconds.
+pub(super) const BEGINS_MAX: u64 = 6;
+/// See [`BEGINS_MAX`].
+const BEGIN_EVERY_MS: u64 = 5_000;
+/// Who does not answer STOP with STOP for so long is not spoken to any more on this link.
+const STOP_MS_MAX: u64 = 60_000;
+/// Records whose signature does not hold that a peer may serve on a link: it checked them itself before it kept them.
+pub(super) const BAD_MAX: u32 = 32;
+
+/// One neighbour.
+pub(super) struct Conversation {
+    pub(super) node: NodeKey,
+    pub(super) outbound: bool,
+    pub(super) aside: Aside,
+    /// By share, and whether we began it.
+    pub(super) runs: BTreeMap<(Share, bool), Run>,
+    /// When the whole window is to be compared, by share.
+    wholes: BTreeMap<Share, Whole>,
+    /// When it may next begin, if it began all it may; by share.
+    begins: BTreeMap<Share, Mono>,
+    /// Records it served whose signature does not hold.
+    pub(super) bad: u32,
+    /// Nothing is said to it, or heard, any more.
+    pub(super) mute: bool,
+}
+
+/// One exchange.
+pub(super) struct Run {
+    pub(super) session: Session,
+    pub(super) began: Mono,
+    /// Whether it is about the whole window.
+    pub(super) whole: bool,
+    /// Whether this side fetches in it.
+    pub(super) fetches: bool,
+    /// Records of ours that the other side was told it lacks.
+    pub(super) lacked: Lacked,
+    /// When it was over for us.
+    over: Option<Mono>,
+}
+
+#[derive(Debug, Default)]
+struct Whole {
+    due: Option<Mono>,
+    failures: u32,
+}
+
+impl Conversation {
+    pub(super) fn new(now: Mono, opened: Opened) -> Self {
+        let due = if opened.outbound { now } else { now + INBOUND_ASKED_AFTER_MS };
+        let wholes = Share::ALL.map(|share| (share, Whole { due: Some(due), failures: 0 }));
+        Self {
+            node: opened.node,
+            outbound: opened.outbound,
+            aside: opened.aside,
+            runs: BTreeMap::new(),
+            wholes: wholes.into(),
+            begins: BTreeMap::new(),
+            bad: 0,
+            mute: false,
+        }
+    }
+
+    /// Whether an exchange of ours may begin.
+    pub(super) fn may_ask(&self, share: Share) -> bool {
+        !self.mute && !self.runs.contains_key(&(share, true))
+    }
+
+    /// When the whole window is to be compared.
+    pub(super) fn whole_due(&self, share: Share) -> Option<Mono> {
+        self.wholes.get(&share).and_then(|whole| whole.due).filter(|_| self.may_ask(share))
+    }
+
+    /// The whole window is to be compared now.
+    pub(super) fn ask_whole(&mut self, share: Share, now: Mono) {
+        self.wholes.insert(share, Whole { due: Some(now), failures: 0 });
+    }
+
+    /// Whether the peer may begin an exchange; it is counted.
+    pub(super) fn may_begin(&mut self, share: Share, now: Mono) -> bool {
+        let paid = self.begins.entry(share).or_insert(Mono(0));
+        let next = (*paid).max(now) + BEGIN_EVERY_MS;
+        let may = next.since(now) <= BEGINS_MAX * BEGIN_EVERY_MS;
+        if may {
+            *paid = next;
+        }
+        may
+    }
+
+    /// An exchange is over: says when the next one is due.
+    pub(super) fn ended(&mut self, share: Share, ours: bool, now: Mono, end: End) {
+        let Some(run) = self.runs.get_mut(&(share, ours)) else { return };
+        run.over = Some(now);
+        let (whole, fetches) = (run.whole, run.fetches);
+        let state = self.wholes.entry(share).or_default();
+        match end {
+            End::Complete if whole && fetches => *state = Whole::default(),
+            // There is more, or we did not fetch because another neighbour served just then.
+            End::Full | End::Lasting if whole => state.due = Some(now),
+            End::Complete | End::Full if !ours => {}
+            _ if whole && ours => {
+                let wait = RETRY_MS_FIRST.saturating_mul(1 << state.failures.min(10));
+                state.due = Some(now + wait.min(RETRY_MS_LAST));
+                state.failures += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Drops what is closed, and falls silent if the other side does not close.
+    pub(super) fn tidy(&mut self, now: Mono) {
+        self.runs.retain(|_, run| !run.session.is_closed());
+        let is_stuck = |run: &Run| run.over.is_some_and(|over| now.since(over) >= STOP_MS_MAX);
+        if self.runs.values().any(is_stuck) {
+            self.mute = true;
+        }
+        if self.mute {
+            self.runs.clear();
+        }
+    }
+
+    /// When something is due even if nothing comes.
+    pub(super) fn due(&self) -> Option<Mono> {
+        let runs = self.runs.values().map(|run| run.over.map_or(run.session.deadline(), |over| over + STOP_MS_MAX));
+        runs.min()
+    }
+}
+
+impl Run {
+    pub(super) fn new(session: Session, began: Mono, whole: bool, fetches: bool) -> Self {
+        Self { session, began, whole, fetches, lacked: Lacked::default(), over: None }
+    }
+
+    /// Whether it goes on.
+    pub(super) const fn is_running(&self) -> bool {
+        self.over.is_none()
+    }
+}
+
+/// An exchange as of the side that sends: ours if `ours`.
+pub(super) const fn exchange(share: Share, ours: bool) -> Exchange {
+    Exchange { share, asks: ours }
+}

@@ -1,0 +1,871 @@
+//! The thread of the window: takes what waits, lets each link have its turn, writes down, and asks neighbours when it is time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nightjar_core::fault::Fault;
+use nightjar_core::item::{Control, Item, SERVED_RECORDS_MAX};
+use nightjar_core::link::LinkId;
+use nightjar_core::reconcile::{Budget, End, Entry, Exchange, Hours, Limits, Message, Output, Session, Share};
+use nightjar_core::record::{EXPIRY_AHEAD_S_MAX, Expiry, RECORD_BYTES_MAX, Record, Target};
+use nightjar_core::time::{Mono, Now};
+use nightjar_envelope::sign::record_holds;
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::mpsc;
+
+use super::conversation::{BAD_MAX, Conversation, Run, exchange};
+use super::file::{File, Row};
+use super::inbox::{Inbox, KEPT_BYTES_MAX, Kept, Said, Taken};
+use super::shelf::{Intake, Shelf};
+use super::watch::Watch;
+use super::{
+    ExchangeStatus, Finding, HOURS_MAX, NEWCOMER_BYTES_MAX, NEWCOMER_HOURS, RECORD_BYTES_EXTRA, WindowOptions,
+    WindowStatus,
+};
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// The newest hours are compared with one neighbour so often.
+const ROUND_MS: u64 = 10_000;
+/// In each round: records that were flooded so long ago may still be on their way somewhere.
+const ROUND_S: u32 = 120;
+/// The longest exchange. Only one neighbour at a time serves us, so one that goes slowly must not hold up the others; what is left
+/// is done by the next exchange.
+const EXCHANGE_MS_MAX: u64 = 120_000;
+/// What one exchange fetches.
+const EXCHANGE_BYTES_MAX: u64 = 64 << 20;
+/// What came is written down so often.
+const WRITE_MS: u64 = 1_000;
+/// Or when so much waits.
+const WRITE_ROWS: usize = 4_096;
+/// After a disk said no it is asked again in so long.
+const WRITE_AGAIN_MS: u64 = 5_000;
+/// Records too old are looked for so often.
+const OLD_MS: u64 = 60_000;
+/// A wall clock that went so differently from the monotonic one was set, and nothing is dropped for its age until it goes on quietly.
+const STEP_MS: u64 = 60_000;
+/// Entries of which tallies are made while nothing else is to do.
+const SETTLED_AT_ONCE: u64 = 250_000;
+/// Records of one finding.
+const FOUND_AT_ONCE: usize = 256;
+/// The longest wait.
+const REST: Duration = Duration::from_secs(1);
+/// How often it is looked whether the log has room for history.
+const STORE_POLL: Duration = Duration::from_millis(20);
+
+/// Between the end of an exchange that brought records and the next: the last of them are on their way through the router.
+const ASK_AFTER_MS: u64 = 1_000;
+/// A log that has no room for so long has a disk that stands still.
+const STORE_MS_MAX: u64 = 10_000;
+/// So many hours has the list of a round: what is more is about the whole window.
+const ROUND_HOURS_MAX: u32 = 4;
+
+/// Names of what is noted in the file.
+mod note {
+    /// The first hour of the share: `since.0` and `since.1`.
+    pub(super) const SINCE: [&str; 2] = ["since.dated", "since.worked"];
+    /// Whether the node has never compared its whole window.
+    pub(super) const NEWCOMER: &str = "newcomer";
+    /// Bytes that a newcomer fetched.
+    pub(super) const FETCHED: [&str; 2] = ["fetched.dated", "fetched.worked"];
+}
+
+pub(super) struct Keeper {
+    options: WindowOptions,
+    file: File,
+    clock: Clock,
+    store: Store,
+    inbox: Arc<Inbox>,
+    status: Arc<Mutex<WindowStatus>>,
+    findings: mpsc::Sender<Finding>,
+    runtime: Runtime,
+    shelves: BTreeMap<Share, Shelf>,
+    links: BTreeMap<LinkId, Conversation>,
+    /// Who serves us just now, by share: one at a time, so that nothing is fetched twice.
+    serving: BTreeMap<Share, LinkId>,
+    /// What was fetched and is alive, on its way to the router within its budgets; by share.
+    alive: BTreeMap<Share, Alive>,
+    watch: Watch,
+    /// Bytes a newcomer fetched, by share; `None` once the window was compared as a whole.
+    newcomer: Option<BTreeMap<Share, Newcomer>>,
+    round_due: Mono,
+    /// Who was asked last in a round.
+    round_last: Option<LinkId>,
+    write_due: Option<Mono>,
+    /// What waits to be written.
+    unwritten_bytes: u64,
+    /// Something that is noted in the file changed.
+    unnoted: bool,
+    /// Nobody is asked before: what was fetched last is on its way through the router.
+    ask_after: Mono,
+    old_due: Mono,
+    /// When it was last looked for old ones.
+    old_looked: Now,
+    counted: WindowStatus,
+}
+
+/// Records that wait for their budget.
+struct Alive {
+    waiting: VecDeque<(LinkId, Record)>,
+    /// Records a second; `None` = as many as come.
+    per_s: Option<u64>,
+    /// In thousandths.
+    tokens: u64,
+    filled: Mono,
+}
+
+#[derive(Debug, Default)]
+struct Newcomer {
+    fetched: u64,
+    complete: bool,
+}
+
+impl Keeper {
+    #[expect(clippy::too_many_arguments, reason = "it is made in one place, of what it is made of")]
+    pub(super) fn new(
+        options: WindowOptions,
+        file: File,
+        clock: Clock,
+        store: Store,
+        inbox: Arc<Inbox>,
+        status: Arc<Mutex<WindowStatus>>,
+        findings: mpsc::Sender<Finding>,
+        runtime: Runtime,
+    ) -> rusqlite::Result<Self> {
+        let now = clock.now();
+        let mut shelves = BTreeMap::new();
+        let mut newcomer = BTreeMap::new();
+        let is_newcomer = file.about(note::NEWCOMER)?.is_none_or(|value| value != 0);
+        for share in Share::ALL {
+            let at = usize::from(share.byte());
+            let bytes_max = match share {
+                Share::Worked => options.limits.bytes_max / 4 * 3,
+                Share::Dated => options.limits.bytes_max / 4,
+            };
+            let first = now.wall.unix_s().saturating_sub(NEWCOMER_HOURS.min(options.limits.hours) * 3_600) / 3_600;
+            let since = match note::SINCE.get(at).map(|name| file.about(name)).transpose()?.flatten() {
+                Some(since) => u32::try_from(since).unwrap_or(first),
+                None => first,
+            };
+            shelves.insert(share, Shelf::new(share, bytes_max, options.limits.hours, since));
+            let fetched = note::FETCHED.get(at).map(|name| file.about(name)).transpose()?.flatten().unwrap_or(0);
+            let fetched = u64::try_from(fetched).unwrap_or(0);
+            newcomer.insert(share, Newcomer { fetched, complete: false });
+        }
+        let alive = Share::ALL.map(|share| {
+            // Half of what one peer may bring: the other half is for what it floods.
+            let per_s = options.budgets.map(|budgets| match share {
+                Share::Worked => u64::from(budgets.worked.per_peer / 2).max(1),
+                Share::Dated => u64::from(budgets.dated.per_peer / 2).max(1),
+            });
+            (share, Alive { waiting: VecDeque::new(), per_s, tokens: 0, filled: now.mono })
+        });
+        Ok(Self {
+            options,
+            file,
+            clock,
+            store,
+            inbox,
+            status,
+            findings,
+            runtime,
+            shelves,
+            links: BTreeMap::new(),
+            serving: BTreeMap::new(),
+            alive: alive.into(),
+            watch: Watch::default(),
+            newcomer: is_newcomer.then_some(newcomer),
+            round_due: now.mono + ROUND_MS,
+            round_last: None,
+            write_due: None,
+            unwritten_bytes: 0,
+            unnoted: true,
+            ask_after: now.mono,
+            old_due: now.mono,
+            old_looked: now,
+            counted: WindowStatus { loading: true, ..WindowStatus::default() },
+        })
+    }
+
+    /// Runs until it is told to close.
+    pub(super) fn run(mut self) {
+        self.tell();
+        self.load();
+        loop {
+            let now = self.clock.now();
+            let busy = self.work(now);
+            self.tell();
+            let patience = if busy { Duration::ZERO } else { self.patience() };
+            let taken = self.inbox.take(patience);
+            let closing = taken.closing;
+            self.take(taken);
+            if closing {
+                self.write(self.clock.now());
+                return;
+            }
+        }
+    }
+
+    fn load(&mut self) {
+        let mut newest = 0;
+        let shelves = &mut self.shelves;
+        let read = self.file.outline(|outline| {
+            newest = newest.max(outline.entry.expiry);
+            if let Some(shelf) = shelves.get_mut(&outline.share) {
+                shelf.load(&outline);
+            }
+        });
+        match read {
+            Ok(()) => tracing::debug!(newest, "the window is read"),
+            Err(fault) => {
+                // What was read is there; what was not is fetched again.
+                self.failed(&fault);
+                match self.file.remake_if_damaged(&fault) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        self.shelves.values_mut().for_each(Shelf::empty);
+                        self.counted.problem = None;
+                    }
+                    Err(error) => tracing::warn!(%error, "the window cannot be made anew"),
+                }
+            }
+        }
+        self.counted.loading = false;
+    }
+
+    fn patience(&self) -> Duration {
+        let now = self.clock.now().mono;
+        let links = self.links.values().filter_map(Conversation::due);
+        let young = self.shelves.values().filter_map(Shelf::matures);
+        let alive = self.alive.values().filter_map(Alive::due);
+        let wholes =
+            self.links.values().flat_map(|talk| Share::ALL.into_iter().filter_map(|share| talk.whole_due(share)));
+        let asks = wholes.min().map(|due| due.max(self.ask_after));
+        let due =
+            links.chain(young).chain(alive).chain(asks).chain([self.round_due, self.old_due]).chain(self.write_due);
+        // What is due now was done already as far as it could be.
+        due.min().map_or(REST, |due| Duration::from_millis(due.since(now).max(1))).min(REST)
+    }
+
+    fn take(&mut self, taken: Taken) {
+        let now = self.clock.now();
+        for opened in taken.opened {
+            self.links.insert(opened.link, Conversation::new(now.mono, opened));
+        }
+        taken.kept.into_iter().for_each(|kept| self.keep(now.mono, kept));
+        for (link, said) in taken.said {
+            let now = self.clock.now();
+            match said {
+                Said::Message(exchange, message) => self.hear(now, link, exchange.seen_by_other(), message),
+                Said::Served(exchange, records) => self.served(now, link, exchange.seen_by_other(), records),
+            }
+        }
+        for link in taken.gone {
+            self.links.remove(&link);
+            self.serving.retain(|_, serving| *serving != link);
+        }
+        for target in taken.replays {
+            self.replay(now, target);
+        }
+        if let Some(hours) = taken.more {
+            self.reach_back(now, hours);
+        }
+    }
+
+    fn keep(&mut self, now: Mono, kept: Kept) {
+        let Kept { record, late, own } = kept;
+        let (Some(share), Some(entry)) = (Share::of(&record), Entry::of(&record)) else { return };
+        let bytes = record.bytes().len() as u64 + RECORD_BYTES_EXTRA;
+        if self.unwritten_bytes.saturating_add(bytes) > KEPT_BYTES_MAX {
+            // The disk stands still. Neighbours have it.
+            self.counted.not_kept += 1;
+            return;
+        }
+        let Some(shelf) = self.shelves.get_mut(&share) else { return };
+        if own {
+            self.watch.add(now, entry, record.msg_id());
+        }
+        if shelf.keep(now, Row { share, entry, late, record }) {
+            self.unwritten_bytes += bytes;
+            let soon = if shelf.unwritten.len() >= WRITE_ROWS { now } else { now + WRITE_MS };
+            let due = self.write_due.get_or_insert(soon);
+            // After a disk said no, it is left alone for a while.
+            if self.counted.problem.is_none() {
+                *due = (*due).min(soon);
+            }
+        }
+    }
+
+    fn hear(&mut self, now: Now, link: LinkId, Exchange { share, asks: ours }: Exchange, message: Message) {
+        let Some(talk) = self.links.get_mut(&link).filter(|talk| !talk.mute) else { return };
+        if let Some(run) = talk.runs.get_mut(&(share, ours)) {
+            let was_running = run.is_running();
+            let ended = run.session.receive(now, message).err();
+            if let Some(end) = ended.filter(|_| was_running) {
+                self.over(now, link, share, ours, end);
+            }
+            return;
+        }
+        match message {
+            Message::Hours(_) if !ours => {}
+            // An answer to our STOP for something that never was.
+            Message::Stop(_) => return,
+            _ => return self.find(Finding::Fault(link, Fault::OutOfTurn)),
+        }
+        if !talk.may_begin(share, now.mono) {
+            let stop = Message::Stop(nightjar_core::reconcile::StopCode::Limit);
+            talk.aside
+                .push_all(vec![Item::Control(Control::CatchUp { exchange: exchange(share, ours), message: stop })]);
+            return self.find(Finding::Fault(link, Fault::TooMany));
+        }
+        let Some(hours) = self.shelves.get(&share).map(|shelf| shelf.hours(now.wall)) else { return };
+        let whole = !matches!(&message, Message::Hours(list) if list.hours().count() <= ROUND_HOURS_MAX);
+        let (limits, fetches) = self.limits(share, link, whole);
+        let Some(talk) = self.links.get_mut(&link) else { return };
+        let mut session = Session::answer(now, hours, limits);
+        let ended = session.receive(now, message).err();
+        talk.runs.insert((share, ours), Run::new(session, now.mono, whole, fetches));
+        if let Some(end) = ended {
+            self.over(now, link, share, ours, end);
+        }
+    }
+
+    /// What an exchange with this link may cost, and whether we fetch in it: only when no other neighbour serves us.
+    fn limits(&mut self, share: Share, link: LinkId, whole: bool) -> (Limits, bool) {
+        let left = self.left(share).filter(|_| whole).unwrap_or(EXCHANGE_BYTES_MAX);
+        let fetches = !self.serving.contains_key(&share);
+        let fetch_bytes = if fetches { left } else { 0 };
+        if fetches {
+            self.serving.insert(share, link);
+        }
+        (Limits { fetch_bytes, lasting_ms: EXCHANGE_MS_MAX, ..Limits::default() }, fetches)
+    }
+
+    /// What a newcomer may still fetch unasked; `None` for one that is none any more.
+    fn left(&self, share: Share) -> Option<u64> {
+        let of_share = self.newcomer.as_ref()?.get(&share)?;
+        Some(newcomer_max(share).saturating_sub(of_share.fetched))
+    }
+
+    /// Whether a newcomer has fetched all that it fetches unasked.
+    fn has_fetched_enough(&self, share: Share) -> bool {
+        self.left(share).is_some_and(|left| left < RECORD_BYTES_MAX as u64 * 2)
+    }
+
+    fn begin(&mut self, now: Now, link: LinkId, share: Share, hours: Hours, whole: bool) {
+        let (limits, fetches) = self.limits(share, link, whole);
+        if let Some(talk) = self.links.get_mut(&link) {
+            let session = Session::ask(now, hours, limits);
+            talk.runs.insert((share, true), Run::new(session, now.mono, whole, fetches));
+        }
+    }
+
+    /// Records came that we asked for.
+    fn served(&mut self, now: Now, link: LinkId, Exchange { share, asks: ours }: Exchange, records: Vec<Record>) {
+        let Some(talk) = self.links.get_mut(&link).filter(|talk| !talk.mute) else { return };
+        let Some(run) = talk.runs.get_mut(&(share, ours)) else {
+            return self.find(Finding::Fault(link, Fault::OutOfTurn));
+        };
+        if !run.is_running() {
+            // It was on its way when it ended.
+            return;
+        }
+        let bytes: u64 = records.iter().map(|record| record.bytes().len() as u64).sum();
+        let entries: Vec<Entry> = records.iter().filter_map(Entry::of).collect();
+        if let Err(end) = run.session.arrived(now, &entries, bytes) {
+            return self.over(now, link, share, ours, end);
+        }
+        if records.iter().any(|record| Share::of(record) != Some(share)) {
+            // It is not where it belongs: no honest node has it there.
+            return self.shut(link, Some(Fault::Malformed));
+        }
+        self.counted.fetched += records.len() as u64;
+        if let Some(newcomer) = self.newcomer.as_mut().and_then(|all| all.get_mut(&share)) {
+            newcomer.fetched += bytes;
+            self.unnoted = true;
+        }
+        self.sort(now, link, share, entries.into_iter().zip(records));
+    }
+
+    /// What is alive goes to the router, what is past and in order to the log.
+    fn sort(&mut self, now: Now, link: LinkId, share: Share, came: impl Iterator<Item = (Entry, Record)>) {
+        let Some(shelf) = self.shelves.get_mut(&share) else { return };
+        let mut late = Vec::new();
+        let mut bad = 0;
+        for (entry, record) in came {
+            let Some(stamp) = record.stamp() else { continue };
+            if stamp.expiry >= now.wall.unix_s() {
+                if stamp.expiry_at(now.wall) == Expiry::Alive
+                    && shelf.intake(&entry) != Intake::Known
+                    && let Some(alive) = self.alive.get_mut(&share)
+                {
+                    alive.waiting.push_back((link, record));
+                }
+                continue;
+            }
+            match shelf.intake(&entry) {
+                Intake::Known => {}
+                Intake::Wanted if !record.is_worth_a_check() || record_holds(self.options.network, &record) => {
+                    // Until it comes back to be kept.
+                    shelf.index.note(entry);
+                    late.push(record);
+                }
+                refused => {
+                    bad += u32::from(refused == Intake::Wanted);
+                    self.counted.refused += 1;
+                    shelf.index.note(entry);
+                }
+            }
+        }
+        if let Some(talk) = self.links.get_mut(&link) {
+            talk.bad += bad;
+            if talk.bad > BAD_MAX {
+                self.shut(link, Some(Fault::Malformed));
+            }
+        }
+        self.counted.late += late.len() as u64;
+        if !self.history(late, Finding::Late) {
+            tracing::warn!(%link, "the log takes no history: a neighbour is not asked any more");
+            self.shut(link, None);
+        }
+        self.release(now.mono);
+    }
+
+    /// Hands history over, when the log has room; `false` if it has none for long.
+    fn history(&self, mut records: Vec<Record>, finding: impl Fn(Vec<Record>) -> Finding) -> bool {
+        let began = self.clock.now().mono;
+        while !records.is_empty() {
+            let rest = records.split_off(records.len().min(FOUND_AT_ONCE));
+            while !self.store.has_room() {
+                if self.inbox.is_closing() || self.clock.now().mono.since(began) >= STORE_MS_MAX {
+                    return false;
+                }
+                std::thread::sleep(STORE_POLL);
+            }
+            self.find(finding(records));
+            records = rest;
+        }
+        true
+    }
+
+    /// Hands over what is alive, as far as the budgets go.
+    fn release(&mut self, now: Mono) {
+        let mut ready: BTreeMap<LinkId, Vec<Record>> = BTreeMap::new();
+        for alive in self.alive.values_mut() {
+            alive.take(now, |link, record| ready.entry(link).or_default().push(record));
+        }
+        for (link, records) in ready {
+            self.find(Finding::Alive(link, records));
+        }
+    }
+
+    fn find(&self, finding: Finding) {
+        // Without an engine nobody wants it.
+        self.findings.blocking_send(finding).unwrap_or_default();
+    }
+
+    /// Nothing more is said on this link.
+    fn shut(&mut self, link: LinkId, fault: Option<Fault>) {
+        if let Some(talk) = self.links.get_mut(&link) {
+            talk.mute = true;
+        }
+        self.serving.retain(|_, serving| *serving != link);
+        if let Some(fault) = fault {
+            self.find(Finding::Fault(link, fault));
+        }
+    }
+
+    /// An exchange is over.
+    fn over(&mut self, now: Now, link: LinkId, share: Share, ours: bool, end: End) {
+        let Some(talk) = self.links.get_mut(&link) else { return };
+        talk.ended(share, ours, now.mono, end);
+        let Some(run) = talk.runs.get_mut(&(share, ours)) else { return };
+        let progress = run.session.progress();
+        tracing::debug!(%link, ?share, ours, whole = run.whole, %end, ?progress, "an exchange is over");
+        self.counted.served += progress.served;
+        if run.fetches {
+            self.serving.remove(&share);
+            self.ask_after = now.mono + ASK_AFTER_MS;
+        }
+        if end == End::Complete {
+            self.counted.completed += 1;
+            if run.whole && run.fetches && progress.fetched > 0 {
+                tracing::info!(%link, records = progress.fetched, "caught up with what a neighbour had");
+            }
+            let held = if ours && talk.outbound {
+                self.watch.covered(talk.node, run.began, run.session.hours(), &run.lacked)
+            } else {
+                Vec::new()
+            };
+            if run.whole && run.fetches {
+                self.compared(share);
+            }
+            if !held.is_empty() {
+                self.find(Finding::Held(held));
+            }
+        }
+        if let Some(fault) = end.fault() {
+            self.find(Finding::Fault(link, fault));
+        }
+    }
+
+    /// The whole share was compared with somebody's: this node is no newcomer any more, once it is so for both.
+    fn compared(&mut self, share: Share) {
+        let Some(newcomer) = &mut self.newcomer else { return };
+        if let Some(of_share) = newcomer.get_mut(&share) {
+            of_share.complete = true;
+        }
+        if newcomer.values().all(|it| it.complete) {
+            self.newcomer = None;
+            self.unnoted = true;
+            self.write_due.get_or_insert(self.clock.now().mono);
+        }
+    }
+
+    fn reach_back(&mut self, now: Now, hours: u32) {
+        let hours = hours.clamp(1, self.options.limits.hours.min(HOURS_MAX));
+        let first = now.wall.unix_s().saturating_sub(hours * 3_600) / 3_600;
+        for shelf in self.shelves.values_mut().filter(|shelf| shelf.has_room()) {
+            shelf.reach_back_to(first);
+        }
+        self.newcomer = None;
+        self.unnoted = true;
+        self.write_due.get_or_insert(now.mono);
+        for talk in self.links.values_mut() {
+            Share::ALL.into_iter().for_each(|share| talk.ask_whole(share, now.mono));
+        }
+    }
+
+    /// Everything that is due. Says whether there is more to do at once.
+    fn work(&mut self, now: Now) -> bool {
+        for shelf in self.shelves.values_mut() {
+            shelf.mature(now.mono);
+        }
+        self.release(now.mono);
+        let mut busy = self.converse();
+        self.ask(now);
+        if self.write_due.is_some_and(|due| due <= now.mono) {
+            self.write(now);
+        }
+        busy |= self.drop_some(now);
+        if !busy {
+            let mut work = SETTLED_AT_ONCE;
+            self.shelves.values_mut().for_each(|shelf| shelf.index.settle(&mut work));
+        }
+        busy
+    }
+
+    /// Each link has its turn. Says whether one has more to do that waits for nobody.
+    fn converse(&mut self) -> bool {
+        let mut busy = false;
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            let now = self.clock.now();
+            let mut budget = Budget::TURN;
+            let mut items = Vec::new();
+            let Some(talk) = self.links.get_mut(&link) else { continue };
+            talk.tidy(now.mono);
+            if talk.mute || !talk.aside.is_empty() {
+                continue;
+            }
+            let keys: Vec<(Share, bool)> = talk.runs.keys().copied().collect();
+            for (share, ours) in keys {
+                busy |= self.turn(now, link, share, ours, &mut budget, &mut items);
+            }
+            if !items.is_empty()
+                && let Some(talk) = self.links.get_mut(&link)
+            {
+                talk.aside.push_all(items);
+            }
+        }
+        busy
+    }
+
+    fn turn(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        share: Share,
+        ours: bool,
+        budget: &mut Budget,
+        items: &mut Vec<Item>,
+    ) -> bool {
+        let Some(talk) = self.links.get_mut(&link) else { return false };
+        let Some(shelf) = self.shelves.get(&share) else { return false };
+        let Some(run) = talk.runs.get_mut(&(share, ours)) else { return false };
+        // What was fetched is to be dealt with before more is asked for.
+        if run.fetches && self.alive.get(&share).is_some_and(|alive| !alive.waiting.is_empty()) {
+            return false;
+        }
+        let work = budget.work;
+        let was_running = run.is_running();
+        let outputs = run.session.turn(now, &shelf.index, budget);
+        let is_silent = outputs.is_empty();
+        let exchange = exchange(share, ours);
+        let mut fault = None;
+        for output in outputs {
+            match output {
+                Output::Send(message) => {
+                    if let Message::Ask { lots, .. } = &message {
+                        self.watch.lacked(lots, &mut run.lacked);
+                    }
+                    items.push(Item::Control(Control::CatchUp { exchange, message }));
+                }
+                Output::Serve(entries) => {
+                    let mut records = Vec::with_capacity(entries.len());
+                    for entry in &entries {
+                        match shelf.unwritten.get(entry) {
+                            Some(row) => records.push(row.record.clone()),
+                            None => match self.file.get(share, entry) {
+                                Ok(record) => records.extend(record),
+                                Err(error) => fault = Some(error),
+                            },
+                        }
+                    }
+                    for records in records.chunks(SERVED_RECORDS_MAX) {
+                        items.push(Item::Served { exchange, records: records.to_vec() });
+                    }
+                }
+            }
+        }
+        let ended = run.session.ended();
+        if let Some(end) = ended.filter(|_| was_running) {
+            self.over(now, link, share, ours, end);
+        }
+        if let Some(fault) = fault {
+            self.failed(&fault);
+        }
+        is_silent && ended.is_none() && budget.work < work
+    }
+
+    /// Begins exchanges that are due.
+    fn ask(&mut self, now: Now) {
+        for share in Share::ALL {
+            if now.mono < self.ask_after || self.serving.contains_key(&share) || self.has_fetched_enough(share) {
+                continue;
+            }
+            let due = |(link, talk): (&LinkId, &Conversation)| {
+                let due = talk.whole_due(share).filter(|due| *due <= now.mono)?;
+                Some((due, *link))
+            };
+            let Some(hours) = self.shelves.get(&share).map(|shelf| shelf.hours(now.wall)) else { continue };
+            // Who waits longest; one that was slow waits again.
+            if let Some((_, link)) = self.links.iter().filter_map(due).min() {
+                self.begin(now, link, share, hours, true);
+            }
+        }
+        if self.round_due <= now.mono {
+            self.round_due = now.mono + ROUND_MS;
+            self.round(now);
+        }
+    }
+
+    /// Compares the newest hours with one neighbour, another one each time.
+    fn round(&mut self, now: Now) {
+        let can = |talk: &Conversation| Share::ALL.into_iter().all(|share| talk.may_ask(share));
+        let any_outbound = self.links.values().any(|talk| talk.outbound && !talk.mute);
+        let fit =
+            |(link, talk): (&LinkId, &Conversation)| (can(talk) && talk.outbound == any_outbound).then_some(*link);
+        let all: Vec<LinkId> = self.links.iter().filter_map(fit).collect();
+        let Some(link) = all.iter().find(|link| Some(**link) > self.round_last).or(all.first()).copied() else {
+            return;
+        };
+        self.round_last = Some(link);
+        let now_s = now.wall.unix_s();
+        let newest = Hours::touching(now_s.saturating_sub(ROUND_S), now_s.saturating_add(EXPIRY_AHEAD_S_MAX));
+        for share in Share::ALL {
+            let Some(hours) = self.shelves.get(&share).map(|shelf| shelf.hours(now.wall).common(&newest)) else {
+                continue;
+            };
+            if hours.count() > 0 && !self.serving.contains_key(&share) {
+                self.begin(now, link, share, hours, false);
+            }
+        }
+    }
+
+    /// Reads again what is there for a target.
+    fn replay(&mut self, now: Now, target: Target) {
+        self.write(now);
+        let mut skip = 0;
+        loop {
+            match self.file.for_target(target, skip, FOUND_AT_ONCE) {
+                Ok(records) if records.is_empty() => return,
+                Ok(records) => {
+                    skip += records.len();
+                    if !self.history(records, Finding::Again) {
+                        return tracing::warn!(
+                            "the log takes no history: what the window has for a new target is not read"
+                        );
+                    }
+                }
+                Err(fault) => return self.failed(&fault),
+            }
+        }
+    }
+
+    /// Writes down what came, once the log has what of it is for us.
+    fn write(&mut self, now: Now) {
+        self.write_due = None;
+        if !self.unnoted && self.shelves.values().all(|shelf| shelf.unwritten.is_empty()) {
+            return;
+        }
+        let stored = self.runtime.block_on(self.store.change(Vec::new()));
+        if let Err(error) = stored {
+            // A window that knows more than the log would never bring it again.
+            self.counted.problem = Some(error.to_string());
+            self.write_due = Some(now.mono + WRITE_AGAIN_MS);
+            return;
+        }
+        let rows = self.shelves.values().flat_map(|shelf| shelf.unwritten.values());
+        let written = self.file.insert(rows).and_then(|()| self.note());
+        match written {
+            Ok(()) => {
+                self.shelves.values_mut().for_each(|shelf| shelf.unwritten.clear());
+                self.unwritten_bytes = 0;
+                self.unnoted = false;
+                if self.counted.problem.take().is_some() {
+                    tracing::info!("the window is written down again");
+                }
+            }
+            Err(fault) => {
+                self.failed(&fault);
+                self.write_due = Some(now.mono + WRITE_AGAIN_MS);
+            }
+        }
+    }
+
+    fn note(&self) -> rusqlite::Result<()> {
+        for (share, shelf) in &self.shelves {
+            let at = usize::from(share.byte());
+            if let Some(name) = note::SINCE.get(at) {
+                self.file.note(name, shelf.since().into())?;
+            }
+            let fetched = self.newcomer.as_ref().and_then(|all| all.get(share)).map(|it| it.fetched);
+            if let (Some(name), Some(fetched)) = (note::FETCHED.get(at), fetched) {
+                self.file.note(name, i64::try_from(fetched).unwrap_or(i64::MAX))?;
+            }
+        }
+        self.file.note(note::NEWCOMER, self.newcomer.is_some().into())
+    }
+
+    /// Drops some of what is too much or too old. Says whether there is more.
+    fn drop_some(&mut self, now: Now) -> bool {
+        let look_for_old = self.old_due <= now.mono;
+        let mut aged = false;
+        if look_for_old {
+            let passed = now.mono.since(self.old_looked.mono);
+            let on_wall = now.wall.0.abs_diff(self.old_looked.wall.0);
+            // At the first look nothing is known of the clock: it is believed.
+            aged = on_wall.abs_diff(passed) < STEP_MS;
+            self.old_looked = now;
+            self.old_due = now.mono + OLD_MS;
+            self.watch.forget_old(now.wall);
+        }
+        let mut more = false;
+        for share in Share::ALL {
+            let Some(shelf) = self.shelves.get_mut(&share) else { continue };
+            let excess = shelf.excess();
+            let for_room = !excess.is_empty();
+            let entries = if for_room {
+                excess
+            } else if aged {
+                shelf.outdated(now.wall)
+            } else {
+                continue;
+            };
+            if entries.is_empty() {
+                continue;
+            }
+            // What is to go may not be on the disk yet.
+            self.write(now);
+            if self.counted.problem.is_some() {
+                return false;
+            }
+            match self.file.remove(share, &entries) {
+                Ok(freed) => {
+                    if let Some(shelf) = self.shelves.get_mut(&share) {
+                        shelf.dropped(&entries, freed, for_room);
+                    }
+                    self.unnoted |= for_room;
+                    more = true;
+                    if aged {
+                        // The rest of them at once, too.
+                        self.old_due = now.mono;
+                    }
+                }
+                Err(fault) => self.failed(&fault),
+            }
+        }
+        more
+    }
+
+    fn failed(&mut self, fault: &rusqlite::Error) {
+        let problem = self.file.problem(fault);
+        if self.counted.problem.as_ref() != Some(&problem) {
+            tracing::warn!("{problem}; records are flooded all the same");
+        }
+        self.counted.problem = Some(problem);
+    }
+
+    /// Says how it is.
+    fn tell(&mut self) {
+        let (now, counted) = (self.clock.now().wall, &mut self.counted);
+        for (at, share) in Share::ALL.into_iter().enumerate() {
+            if let (Some(shelf), Some(records), Some(bytes)) =
+                (self.shelves.get(&share), counted.records.get_mut(at), counted.bytes.get_mut(at))
+            {
+                *records = shelf.index.len() as u64;
+                *bytes = shelf.bytes;
+            }
+        }
+        counted.since_s = self.shelves.values().map(|shelf| shelf.hours(now).first()).max().unwrap_or(0) * 3_600;
+        counted.exchanges = (self.links.iter())
+            .flat_map(|(link, talk)| talk.runs.iter().map(move |(key, run)| (link, key, run)))
+            .filter(|(.., run)| run.is_running())
+            .map(|(link, (share, ours), run)| ExchangeStatus {
+                link: link.serial(),
+                share: *share,
+                ours: *ours,
+                progress: run.session.progress(),
+            })
+            .collect();
+        self.counted.more = Share::ALL.into_iter().any(|share| self.has_fetched_enough(share));
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.clone_from(&self.counted);
+    }
+}
+
+impl Alive {
+    /// Takes those whose turn it is.
+    fn take(&mut self, now: Mono, mut give: impl FnMut(LinkId, Record)) {
+        let Some(per_s) = self.per_s else {
+            self.waiting.drain(..).for_each(|(link, record)| give(link, record));
+            return;
+        };
+        // What was not used is kept for five seconds.
+        let gained = now.since(self.filled).saturating_mul(per_s);
+        self.tokens = self.tokens.saturating_add(gained).min(per_s * 5_000);
+        self.filled = now;
+        while self.tokens >= 1_000
+            && let Some((link, record)) = self.waiting.pop_front()
+        {
+            self.tokens -= 1_000;
+            give(link, record);
+        }
+    }
+
+    /// When the next one has its turn.
+    fn due(&self) -> Option<Mono> {
+        let per_s = self.per_s.filter(|_| !self.waiting.is_empty())?;
+        Some(self.filled + (1_000_u64.saturating_sub(self.tokens)).div_ceil(per_s))
+    }
+}
+
+/// What a newcomer fetches of a share, unasked.
+const fn newcomer_max(share: Share) -> u64 {
+    match share {
+        Share::Worked => NEWCOMER_BYTES_MAX / 4 * 3,
+        Share::Dated => NEWCOMER_BYTES_MAX / 4,
+    }
+}
