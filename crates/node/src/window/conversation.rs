@@ -16,6 +16,9 @@ const INBOUND_ASKED_AFTER_MS: u64 = 60_000;
 const RETRY_MS_FIRST: u64 = 60_000;
 /// But no later than that.
 const RETRY_MS_LAST: u64 = 3_600_000;
+/// Old records that one neighbour brought are offered to the others at most so often: who invents some makes this node say 20 KB
+/// to each of them, with full windows.
+const NEWS_EVERY_MS: u64 = 10_000;
 /// Exchanges that a peer may begin in a row for one share; one more comes every [`BEGIN_EVERY_MS`]. An honest one begins one when it
 /// connects, and one in ten seconds.
 pub(super) const BEGINS_MAX: u64 = 6;
@@ -60,13 +63,15 @@ pub(super) struct Run {
 #[derive(Debug, Default)]
 struct Whole {
     due: Option<Mono>,
+    /// When we last asked.
+    asked: Option<Mono>,
     failures: u32,
 }
 
 impl Conversation {
     pub(super) fn new(now: Mono, opened: Opened) -> Self {
         let due = if opened.outbound { now } else { now + INBOUND_ASKED_AFTER_MS };
-        let wholes = Share::ALL.map(|share| (share, Whole { due: Some(due), failures: 0 }));
+        let wholes = Share::ALL.map(|share| (share, Whole { due: Some(due), ..Whole::default() }));
         Self {
             node: opened.node,
             outbound: opened.outbound,
@@ -91,7 +96,19 @@ impl Conversation {
 
     /// The whole window is to be compared now.
     pub(super) fn ask_whole(&mut self, share: Share, now: Mono) {
-        self.wholes.insert(share, Whole { due: Some(now), failures: 0 });
+        self.wholes.insert(share, Whole { due: Some(now), ..Whole::default() });
+    }
+
+    /// Another neighbour brought old records, which this one may lack.
+    pub(super) fn ask_for_news(&mut self, share: Share, now: Mono) {
+        let whole = self.wholes.entry(share).or_default();
+        let due = whole.asked.map_or(now, |asked| now.max(asked + NEWS_EVERY_MS));
+        whole.due = Some(whole.due.map_or(due, |before| before.min(due)));
+    }
+
+    /// The whole window is being compared.
+    pub(super) fn asked_whole(&mut self, share: Share, now: Mono) {
+        self.wholes.entry(share).or_default().asked = Some(now);
     }
 
     /// Whether the peer may begin an exchange; it is counted.
@@ -112,7 +129,7 @@ impl Conversation {
         let (whole, fetches) = (run.whole, run.fetches);
         let state = self.wholes.entry(share).or_default();
         match end {
-            End::Complete if whole && fetches => *state = Whole::default(),
+            End::Complete if whole && fetches => (state.due, state.failures) = (None, 0),
             // There is more, or we did not fetch because another neighbour served just then.
             End::Full | End::Lasting if whole => state.due = Some(now),
             End::Complete | End::Full if !ours => {}

@@ -84,6 +84,8 @@ pub(super) struct Keeper {
     links: BTreeMap<LinkId, Conversation>,
     /// Who serves us just now, by share: one at a time, so that nothing is fetched twice.
     serving: BTreeMap<Share, LinkId>,
+    /// Who brought old records, by share, until the others are asked whether they have them.
+    news: BTreeMap<Share, LinkId>,
     /// What was fetched and is alive, on its way to the router within its budgets; by share.
     alive: BTreeMap<Share, Alive>,
     watch: Watch,
@@ -173,6 +175,7 @@ impl Keeper {
             shelves,
             links: BTreeMap::new(),
             serving: BTreeMap::new(),
+            news: BTreeMap::new(),
             alive: alive.into(),
             watch: Watch::default(),
             newcomer: is_newcomer.then_some(newcomer),
@@ -357,6 +360,9 @@ impl Keeper {
         let (limits, fetches) = self.limits(share, link, whole);
         if let Some(talk) = self.links.get_mut(&link) {
             let session = Session::ask(now, hours, limits);
+            if whole {
+                talk.asked_whole(share, now.mono);
+            }
             talk.runs.insert((share, true), Run::new(session, now.mono, whole, fetches));
         }
     }
@@ -425,6 +431,9 @@ impl Keeper {
             }
         }
         self.counted.late += late.len() as u64;
+        if !late.is_empty() {
+            self.news.insert(share, link);
+        }
         if !self.history(late, Finding::Late) {
             tracing::warn!(%link, "the log takes no history: a neighbour is not asked any more");
             self.shut(link, None);
@@ -644,6 +653,11 @@ impl Keeper {
         for share in Share::ALL {
             if now.mono < self.ask_after || self.serving.contains_key(&share) || self.has_fetched_enough(share) {
                 continue;
+            }
+            // Nothing old is flooded: where a network was split, it goes on from one to the next so.
+            if let Some(from) = self.news.remove(&share) {
+                let others = self.links.iter_mut().filter(|(link, _)| **link != from);
+                others.for_each(|(_, talk)| talk.ask_for_news(share, now.mono));
             }
             let due = |(link, talk): (&LinkId, &Conversation)| {
                 let due = talk.whole_due(share).filter(|due| *due <= now.mono)?;

@@ -26,7 +26,7 @@ use nightjar_node::link::{Admission, LinkLimits, LinkOptions, LinkReport, Links,
 use nightjar_pasc::key::{Curve, PrivateKey};
 use nightjar_wire::pascal::{Feature, PascalConfig, PascalSession};
 use nightjar_wire::secure::channel::{Channel, Heard, Listen};
-use nightjar_wire::secure::{NodeIdentity, SecureConfig, SecureLimits, SecureSession};
+use nightjar_wire::secure::{CATCH_UP, NodeIdentity, SecureConfig, SecureLimits, SecureSession};
 use nightjar_wire::session::Session;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -59,7 +59,8 @@ impl Side {
         let seen = SeenView::new(&dated, &plain);
         let node_key = PrivateKey::from_scalar(Curve::Secp256k1, &[seed; 32]).unwrap();
         let pascal = Arc::new(PascalConfig::new(Network::Main, node_key, Feature::HIDDEN, "test", seen.clone()));
-        let config = Arc::new(SecureConfig::new(&identity, Network::Main, 0, "test", seen).with_limits(secure));
+        let config = SecureConfig::new(&identity, Network::Main, 0, "test", seen);
+        let config = Arc::new(config.with_features(CATCH_UP).with_limits(secure));
         let clock = Clock::system();
         let (links, reports) =
             Links::new(options(clock.clone()), move |kind, outbound, address: &Address, now: Now| {

@@ -46,12 +46,18 @@ impl TestNode {
     }
 
     pub async fn start_in(temp: TempDir, connect: &[Address], change: impl FnOnce(&mut Checked)) -> Self {
+        Self::start_at(temp, connect, 0, change).await
+    }
+
+    /// Starts one whose wall clock is ahead by so much.
+    pub async fn start_at(temp: TempDir, connect: &[Address], ahead_ms: i64, change: impl FnOnce(&mut Checked)) -> Self {
         let path = temp.path().join("data");
         let dir = DataDir::open(&path).unwrap();
         let mut config = config(&path);
         config.connect = connect.to_vec();
         change(&mut config);
         let clock = Clock::system();
+        clock.step(ahead_ms);
         let node = Node::start(&config, &dir, clock.clone()).await.unwrap();
         Self { node, clock, dir: Some(dir), temp }
     }
