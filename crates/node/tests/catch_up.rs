@@ -151,3 +151,136 @@ async fn after_a_day_off_twenty_thousand_records_come_with_hardly_more_bytes_tha
     };
     tokio::time::timeout(PATIENCE, log).await.expect("all are in the log");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_that_keeps_one_hour_gives_that_hour_and_another_the_rest() {
+    let short = |config: &mut Checked| {
+        unpaced(config);
+        config.window = Some(WindowLimits { hours: 1, ..WindowLimits::default() });
+    };
+    let near = TestNode::start_with(&[], short).await;
+    let far = TestNode::start_with(&[near.tls()], unpaced).await;
+    near.linked(1).await;
+    let mut said = 0;
+    for hour in 0..6 {
+        say_many(&near, (0..50).map(|number| format!("{hour}: {number}"))).await;
+        said += 50;
+        far.until(|status| status.counters.accepted == said).await;
+        for node in [&near, &far] {
+            node.clock.step(HOUR_MS);
+        }
+    }
+    holds(&far, said).await;
+    let off = TestNode::start_at(tempfile::tempdir().unwrap(), &[near.tls()], 6 * HOUR_MS, unpaced).await;
+    off.listen("#a").await;
+    // Expiries of two hours at the most lie in one hour back.
+    let status = until(&off, |status| status.completed >= 2 && status.exchanges.is_empty()).await;
+    assert!(held(&status) <= 100, "{status:?}");
+    let add = off.handle().add_peer(far.tls()).await;
+    assert_eq!(add, Some(true));
+    holds(&off, said).await;
+    assert_eq!(off.messages(usize::try_from(said).unwrap()).await.len() as u64, said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_network_was_split_old_records_go_on_from_one_to_the_next() {
+    // Two and two; the inner ones meet.
+    let left = TestNode::start_with(&[], unpaced).await;
+    let left_inner = TestNode::start_with(&[left.tls()], unpaced).await;
+    let right = TestNode::start_with(&[], unpaced).await;
+    let right_inner = TestNode::start_with(&[right.tls()], unpaced).await;
+    let all = [&left, &left_inner, &right_inner, &right];
+    for node in all {
+        node.listen("#a").await;
+        node.linked(1).await;
+    }
+    for hour in 0..3 {
+        say_many(&left, (0..20).map(|number| format!("left {hour}: {number}"))).await;
+        say_many(&right, (0..20).map(|number| format!("right {hour}: {number}"))).await;
+        for node in all {
+            node.messages(20 * (hour + 1)).await;
+            node.clock.step(HOUR_MS);
+        }
+    }
+    for node in all {
+        holds(node, 60).await;
+    }
+    left_inner.handle().add_peer(right_inner.tls()).await.unwrap();
+    for node in all {
+        assert_eq!(node.messages(120).await.len(), 120);
+        holds(node, 120).await;
+    }
+    // Nothing of it was flooded: its time is past.
+    assert_eq!(left.handle().status().counters.expired, 0);
+    assert_eq!(left.handle().status().counters.delivered, 60);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_joined_later_shows_what_was_said_there_also_after_a_restart() {
+    let near = TestNode::start(&[]).await;
+    let far = TestNode::start(&[near.tls()]).await;
+    near.linked(1).await;
+    near.say("#a", "old").await;
+    near.say("#b", "elsewhere").await;
+    far.until(|status| status.counters.accepted == 2).await;
+    far.listen("#a").await;
+    assert_eq!(far.texts(1).await, ["old"]);
+    near.say("#a", "new").await;
+    assert_eq!(far.texts(2).await, ["old", "new"]);
+    let temp = far.stop().await;
+    near.stop().await;
+    let far = TestNode::start_in(temp, &[], |_| {}).await;
+    far.listen("#b").await;
+    assert_eq!(far.texts(3).await, ["old", "new", "elsewhere"]);
+    holds(&far, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_a_window_neither_gives_nor_takes_and_its_neighbours_do_not_mind() {
+    let none = |config: &mut Checked| config.window = None;
+    let near = TestNode::start(&[]).await;
+    near.say("#a", "before").await;
+    let far = TestNode::start_with(&[near.tls()], none).await;
+    far.listen("#a").await;
+    near.linked(1).await;
+    assert!(far.handle().window().is_none());
+    near.say("#a", "after").await;
+    assert!(far.texts(1).await.contains(&"after".to_owned()));
+    assert_eq!(window(&near).exchanges, []);
+    assert_eq!(near.handle().status().connections[0].counters.fault_points, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_window_keeps_its_shares_and_the_newest() {
+    let small = |config: &mut Checked| {
+        unpaced(config);
+        config.window = Some(WindowLimits { hours: 168, bytes_max: 1 << 20 });
+    };
+    let near = TestNode::start_with(&[], small).await;
+    // Some 190 bytes each: the quarter for records without work holds about 1,400.
+    say_many(&near, (0..4_000).map(|number| format!("{number}: one of very many that are said at once"))).await;
+    let status = until(&near, |status| held(status) > 500 && status.bytes[1] <= 1 << 18).await;
+    assert!(held(&status) < 2_000, "{status:?}");
+    assert_eq!(status.records[0], 0);
+    let temp = near.stop().await;
+    let near = TestNode::start_in(temp, &[], small).await;
+    let again = until(&near, |again| !again.loading && held(again) >= held(&status)).await;
+    assert!(again.bytes[1] <= 1 << 18, "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_and_comes_back_empties_no_window() {
+    let near = TestNode::start(&[]).await;
+    say_many(&near, (0..50).map(|number| number.to_string())).await;
+    holds(&near, 50).await;
+    for years in [10, -20, 10] {
+        near.clock.step(years * 365 * 24 * HOUR_MS);
+        near.say("#a", "in another time").await;
+    }
+    let status = until(&near, |status| held(status) >= 51).await;
+    assert_eq!(status.problem, None);
+    let temp = near.stop().await;
+    // A restart with a clock that is years ahead believes it, as a node must that was off for long: the log is not touched by it.
+    let near = TestNode::start_at(temp, &[], 10 * 365 * 24 * HOUR_MS, |_| {}).await;
+    until(&near, |status| !status.loading).await;
+}
