@@ -302,6 +302,8 @@ impl Keeper {
 
     fn hear(&mut self, now: Now, link: LinkId, Exchange { share, asks: ours }: Exchange, message: Message) {
         let Some(talk) = self.links.get_mut(&link).filter(|talk| !talk.mute) else { return };
+        // What both sides closed makes room for the next.
+        talk.tidy(now.mono);
         if let Some(run) = talk.runs.get_mut(&(share, ours)) {
             let was_running = run.is_running();
             let ended = run.session.receive(now, message).err();
@@ -413,14 +415,13 @@ impl Keeper {
             match shelf.intake(&entry) {
                 Intake::Known => {}
                 Intake::Wanted if !record.is_worth_a_check() || record_holds(self.options.network, &record) => {
-                    // Until it comes back to be kept.
-                    shelf.index.note(entry);
+                    shelf.expect(entry);
                     late.push(record);
                 }
                 refused => {
                     bad += u32::from(refused == Intake::Wanted);
                     self.counted.refused += 1;
-                    shelf.index.note(entry);
+                    shelf.refuse(entry);
                 }
             }
         }

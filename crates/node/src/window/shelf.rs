@@ -65,7 +65,9 @@ impl Shelf {
     pub(super) fn load(&mut self, outline: &Outline) {
         self.index.insert(outline.entry);
         self.bytes += outline.bytes + RECORD_BYTES_EXTRA;
-        self.count_late(&outline.entry, outline.late);
+        if outline.late {
+            self.count_late(&outline.entry);
+        }
     }
 
     /// Takes a record in; `false` if it is here.
@@ -83,7 +85,6 @@ impl Shelf {
             return false;
         }
         self.bytes += row.record.bytes().len() as u64 + RECORD_BYTES_EXTRA;
-        self.count_late(&row.entry, row.late);
         self.unwritten.insert(row.entry, row);
         true
     }
@@ -110,6 +111,17 @@ impl Shelf {
         }
         let came = self.late.get(&entry.hour()).copied().unwrap_or(0);
         if self.share == Share::Dated && came >= LATE_PER_S_MAX * HOUR_S { Intake::TooMany } else { Intake::Wanted }
+    }
+
+    /// A late record is on its way to be kept: it counts, and is not wanted once more.
+    pub(super) fn expect(&mut self, entry: Entry) {
+        self.count_late(&entry);
+        self.index.note(entry);
+    }
+
+    /// It is not wanted, now or later.
+    pub(super) fn refuse(&mut self, entry: Entry) {
+        self.index.note(entry);
     }
 
     /// The hours of which everything is kept, and those that records alive now can have.
@@ -168,9 +180,7 @@ impl Shelf {
         }
     }
 
-    fn count_late(&mut self, entry: &Entry, late: bool) {
-        if late {
-            *self.late.entry(entry.hour()).or_default() += 1;
-        }
+    fn count_late(&mut self, entry: &Entry) {
+        *self.late.entry(entry.hour()).or_default() += 1;
     }
 }

@@ -50,7 +50,12 @@ impl TestNode {
     }
 
     /// Starts one whose wall clock is ahead by so much.
-    pub async fn start_at(temp: TempDir, connect: &[Address], ahead_ms: i64, change: impl FnOnce(&mut Checked)) -> Self {
+    pub async fn start_at(
+        temp: TempDir,
+        connect: &[Address],
+        ahead_ms: i64,
+        change: impl FnOnce(&mut Checked),
+    ) -> Self {
         let path = temp.path().join("data");
         let dir = DataDir::open(&path).unwrap();
         let mut config = config(&path);
