@@ -1,6 +1,7 @@
 //! The command line: what there is, its help, and who does it. A command is a file of its own and one line here.
 
 mod backup;
+mod catch_up;
 mod config;
 mod demo;
 mod export;
@@ -77,6 +78,8 @@ enum Command {
     Import(import::Args),
     /// List own messages that wait for a peer, or take one back
     Outbox(outbox::Args),
+    /// Show how far the node is in fetching what was said while it was off, or fetch more
+    CatchUp(catch_up::Args),
     /// Make and keep the chat keys that say who is speaking
     Identity(identity::Args),
     /// Join a channel, with a passphrase if it has one
@@ -153,6 +156,7 @@ impl Cli {
             }
             Command::Import(args) => on_runtime(import::run(client()?, args)),
             Command::Outbox(args) => on_runtime(outbox::run(client()?, args)),
+            Command::CatchUp(args) => on_runtime(catch_up::run(client()?, args)),
             Command::Whois(args) => on_runtime(people::whois(client()?, args)),
             Command::Requests(args) => on_runtime(people::requests(client()?, args)),
             Command::Ignore(args) => on_runtime(ignore::run(client()?, args)),

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::catch_up;
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::output::{self, Align, Paint, Table};
@@ -76,10 +77,11 @@ pub(super) async fn run(client: Client, args: Args) -> Result<(), Failure> {
     if args.json {
         return Ok(output::print(&output::json(&result))?);
     }
-    Ok(output::print(&page(result, Paint::stdout())?)?)
+    let window = catch_up::line(client.call("window", json!({})).await?)?;
+    Ok(output::print(&page(result, window, Paint::stdout())?)?)
 }
 
-fn page(result: Value, paint: Paint) -> Result<String, Failure> {
+fn page(result: Value, window: String, paint: Paint) -> Result<String, Failure> {
     let status: Status = super::understood("nodestatus", result)?;
     let (counters, messages) = (&status.counters, &status.messages);
     let stored = match status.not_stored {
@@ -119,6 +121,7 @@ fn page(result: Value, paint: Paint) -> Result<String, Failure> {
                 ),
             ),
             ("log", stored),
+            ("window", window),
             ("budgets", budgets),
             (
                 "records",
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_quiet_node_fits_on_one_screen() {
-        let text = page(status(), Paint::stdout()).unwrap();
+        let text = page(status(), "3 records".into(), Paint::stdout()).unwrap();
         assert!(text.lines().count() < 20, "{text}");
         assert!(text.contains("1 h 1 min") && text.contains("last seq 12") && !text.contains("LEFT ALONE"));
         assert!(text.contains("5 checked, 1 bad; 5 records dropped unchecked"), "{text}");
@@ -212,7 +215,7 @@ mod tests {
         *status.get_mut("budgets").unwrap() = json!("off");
         *status.get_mut("counters").unwrap().get_mut("seen_evicted").unwrap() = json!(3);
         *status.get_mut("banned").unwrap() = json!([{"addr": "192.0.2.1:4038", "until": 86_400, "reason": "too fast"}]);
-        let text = page(status, Paint::stdout()).unwrap();
+        let text = page(status, "3 records".into(), Paint::stdout()).unwrap();
         assert!(text.contains("7 messages could not be stored") && text.contains("for benchmarks only"));
         assert!(text.contains("3 forgotten before their time: seen_mib is too small"), "{text}");
         assert!(text.contains("192.0.2.1:4038  1970-01-02T00:00:00Z  too fast"));

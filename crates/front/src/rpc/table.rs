@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use super::arguments::{Arguments, Param};
 use super::error::{Code, RpcError};
 use super::message::Answer;
-use super::methods::{account, history, identity, ignore, listen, log, messages, node, outbox, peers, people, wallet};
+use super::methods::{
+    account, history, identity, ignore, listen, log, messages, node, outbox, peers, people, wallet, window,
+};
 
 /// Every method, in the order of the reference page.
 pub static METHODS: &[Method<Handle>] = &[
@@ -55,6 +57,8 @@ pub static METHODS: &[Method<Handle>] = &[
     identity::PROVE,
     account::GET,
     wallet::SEND,
+    window::WINDOW,
+    window::CATCH_UP,
 ];
 
 /// Seconds that calls of one HTTP request may wait for messages, together.

@@ -1,7 +1,7 @@
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{TestNode, http};
+use crate::{TestNode, http, until};
 
 #[tokio::test]
 async fn the_status_says_which_node_it_is_and_counts() {
@@ -16,6 +16,33 @@ async fn the_status_says_which_node_it_is_and_counts() {
     assert_eq!(status["data_dir"], dir.path().display().to_string());
     assert_eq!((&status["connections"], &status["seq"]), (&json!(0), &json!(0)));
     node.stop().await;
+}
+
+#[tokio::test]
+async fn the_window_is_shown_and_reaches_back_as_far_as_it_is_told() {
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start(&dir).await;
+    let window = node.done("window", json!({})).await;
+    assert_eq!((&window["on"], &window["more"], &window["exchanges"]), (&json!(true), &json!(false), &json!([])));
+    assert_eq!(window["records"], json!({"worked": 0, "dated": 0}));
+    let hours_back = |window: &serde_json::Value| (now_s() - window["since"].as_u64().unwrap()) / 3_600;
+    assert_eq!(hours_back(&window), 24, "it is new");
+    assert_eq!(node.done("catchup", json!({"hours": 168})).await, json!({"asked": true}));
+    until("it reaches back", || async { hours_back(&node.done("window", json!({})).await) == 168 }).await;
+    let why = node.refused(-32602, "catchup", json!({"hours": 169})).await;
+    assert!(why.contains("from 1 to 168"), "{why}");
+    node.stop().await;
+
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start_with(&dir, |config| config.window = None).await;
+    assert_eq!(node.done("window", json!({})).await, json!({"on": false}));
+    let why = node.refused(-32602, "catchup", json!({"hours": 1})).await;
+    assert!(why.contains("window_mib"), "{why}");
+    node.stop().await;
+}
+
+fn now_s() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 #[tokio::test]

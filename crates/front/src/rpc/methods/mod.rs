@@ -13,6 +13,7 @@ pub(super) mod peers;
 pub(super) mod people;
 mod shown;
 pub(super) mod wallet;
+pub(super) mod window;
 
 use std::fmt::Write as _;
 
