@@ -23,7 +23,7 @@ pub enum BackupError {
     #[error("{0:?} holds neither a store nor chat keys: name a node's data directory, or a backup of one")]
     Nothing(PathBuf),
     /// A file cannot be read or written.
-    #[error("{path:?}: {error}: look after its rights and the disk")]
+    #[error("{path:?}: {error}: {}", private_file::advice(error, "look after its rights and the disk"))]
     File {
         /// The file.
         path: PathBuf,

@@ -59,7 +59,8 @@ pub enum DataDirError {
     NotADirectory(PathBuf),
     /// The disk or the rights.
     #[error(
-        "data directory {path:?} cannot be used: {error}: make it writable for this user, or choose another data_dir"
+        "data directory {path:?} cannot be used: {error}: {}, or choose another data_dir",
+        private_file::advice(error, "make it writable for this user")
     )]
     Unusable {
         /// The directory.
@@ -196,7 +197,7 @@ impl DataDir {
         private_file::write(&path, |file| writeln!(file, "{json}")).map_err(|error| DataDirError::File {
             what: "file",
             path,
-            problem: format!("cannot be written: {error}: look after the disk"),
+            problem: format!("cannot be written: {error}: {}", private_file::advice(&error, "look after the disk")),
         })
     }
 
@@ -383,7 +384,10 @@ fn read_or_make(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, D
     let failed = |verb: &str, error: io::Error| DataDirError::File {
         what,
         path: path.to_owned(),
-        problem: format!("cannot be {verb}: {error}: look after its rights and the disk"),
+        problem: format!(
+            "cannot be {verb}: {error}: {}",
+            private_file::advice(&error, "look after its rights and the disk")
+        ),
     };
     match private_file::read(path, SMALL_FILE_BYTES_MAX) {
         Ok(bytes) => {

@@ -48,6 +48,15 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What to do when a file cannot be written: for a disk that takes nothing, that; else what the caller knows.
+pub(crate) fn advice<'a>(error: &io::Error, otherwise: &'a str) -> &'a str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
+        io::ErrorKind::ReadOnlyFilesystem => "its disk is mounted read-only: mount it writable",
+        _ => otherwise,
+    }
+}
+
 /// Takes all rights from everybody else; says whether somebody else had some.
 pub(crate) fn tighten(file: &File) -> io::Result<bool> {
     #[cfg(unix)]

@@ -31,6 +31,7 @@ use crate::handle::{
 use crate::link::{Admission, LinkReport, Links, Outbox};
 use crate::message::{Content, Draft, NewMessage, Receipt};
 use crate::post::targets::{Keyed, Moved};
+use crate::private_file;
 use crate::seen_file;
 use crate::store::Store;
 use crate::verify::{Verdicts, VerifyPool};
@@ -710,7 +711,10 @@ fn save_seen(router: &Router, path: &Path, now: Now) -> JoinHandle<()> {
     let (view, path) = (router.seen_view(), path.to_owned());
     tokio::task::spawn_blocking(move || match seen_file::save(&path, &view, now.wall) {
         Ok(ids) => tracing::debug!(ids, "what was seen is written down"),
-        Err(error) => tracing::warn!(?path, %error, "what was seen cannot be written down: look after the disk"),
+        Err(error) => {
+            let advice = private_file::advice(&error, "look after the disk");
+            tracing::warn!(?path, %error, "what was seen cannot be written down: {advice}");
+        }
     })
 }
 

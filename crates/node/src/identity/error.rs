@@ -10,6 +10,7 @@ use super::armour::ArmourFault;
 use super::file::{FileFault, IDENTITIES_MAX, PROOF_BYTES_MAX, PROOFS_MAX, UnlockError};
 use super::passphrase::UnusablePassphrase;
 use super::which::WhichError;
+use crate::private_file::advice;
 
 /// The file cannot be used. It is left as it is.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,10 @@ pub enum LockError {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The disk or the rights.
-    #[error("identities {path:?} cannot be written: {error}: look after the disk; nothing was changed")]
+    #[error(
+        "identities {path:?} cannot be written: {error}: {}; nothing was changed",
+        advice(error, "look after the disk")
+    )]
     Unwritable {
         /// The file.
         path: PathBuf,
