@@ -19,7 +19,7 @@ use crate::message::{
     Conversation, Delivery, Draft, Erase, Event, EventPage, Filter, Found, Logged, Page, Receipt, Search, Seq,
 };
 use crate::post::Post;
-use crate::store::{Again, Change, EraseError, ReadError, Store, WriteError};
+use crate::store::{Again, Change, EraseError, ReadError, Store, Storing, WriteError};
 use crate::window::Window;
 
 /// Requests that wait for the engine; a caller beyond it waits.
@@ -264,6 +264,11 @@ impl Handle {
     /// What the chain says of accounts.
     pub const fn chain(&self) -> Option<&ChainView> {
         self.chain.as_ref()
+    }
+
+    /// How storing goes at this moment.
+    pub fn storing(&self) -> Storing {
+        self.store.storing()
     }
 
     /// Follows the node's status: changes are seen at most a second late.

@@ -31,6 +31,8 @@ struct Status {
     seq: u64,
     budgets: String,
     not_stored: u64,
+    waiting: u64,
+    store_problem: Option<String>,
     counters: Counters,
     messages: Messages,
     banned: Vec<Banned>,
@@ -84,10 +86,15 @@ pub(super) async fn run(client: Client, args: Args) -> Result<(), Failure> {
 fn page(result: Value, window: String, paint: Paint) -> Result<String, Failure> {
     let status: Status = super::understood("nodestatus", result)?;
     let (counters, messages) = (&status.counters, &status.messages);
-    let stored = match status.not_stored {
-        0 => format!("last seq {}", status.seq),
-        lost => format!("last seq {}; {lost} messages could not be stored: see the log", status.seq),
-    };
+    let mut stored = format!("last seq {}", status.seq);
+    if status.not_stored > 0 {
+        let lost = output::count(status.not_stored, "message", "messages");
+        stored.push_str(&format!("; {lost} could not be stored: see the log"));
+    }
+    if let Some(problem) = status.store_problem {
+        let waiting = output::count(status.waiting, "message waits", "messages wait");
+        stored.push_str(&format!("; nothing is stored now, {waiting}: {problem}"));
+    }
     let budgets = match status.budgets.as_str() {
         "off" => "off: this node takes in whatever comes, for benchmarks only".to_owned(),
         other => other.to_owned(),
@@ -180,18 +187,18 @@ mod tests {
     use super::*;
 
     fn status() -> Value {
+        let counters = json!({
+            "received": 30, "accepted": 10, "published": 1, "repeats": 20, "sent": 11, "delivered": 3,
+            "expired": 0, "forged": 0, "collisions": 0, "unmet_work": 0, "delayed": 0, "over_budget": 0,
+            "checked": 5, "bad_signatures": 1, "checks_over_budget": 2, "checks_dropped": 3, "checks_waiting": 0,
+            "congested": 0, "seen_live": 11, "seen_evicted": 0, "fresh": 11,
+            "by_class": {"worked": 0, "dated": 10, "plain": 0}
+        });
         json!({
             "version": "0.1.0", "network": "main", "node_key": "00ff", "listen": "[::]:4038", "data_dir": "/d",
             "uptime_s": 3700, "connections": 2, "addresses_known": 5, "listens": 1, "joined": 2, "seq": 12, "budgets": "on",
-            "not_stored": 0, "banned": [],
-            "messages": {"outsiders": 1, "refused": 2, "declined": 3, "ignored": 7, "bad_proofs": 4, "sets_waiting": 5, "loose_bytes": 6},
-            "counters": {
-                "received": 30, "accepted": 10, "published": 1, "repeats": 20, "sent": 11, "delivered": 3,
-                "expired": 0, "forged": 0, "collisions": 0, "unmet_work": 0, "delayed": 0, "over_budget": 0,
-                "checked": 5, "bad_signatures": 1, "checks_over_budget": 2, "checks_dropped": 3, "checks_waiting": 0,
-                "congested": 0, "seen_live": 11, "seen_evicted": 0, "fresh": 11,
-                "by_class": {"worked": 0, "dated": 10, "plain": 0}
-            }
+            "not_stored": 0, "waiting": 0, "store_problem": null, "banned": [], "counters": counters,
+            "messages": {"outsiders": 1, "refused": 2, "declined": 3, "ignored": 7, "bad_proofs": 4, "sets_waiting": 5, "loose_bytes": 6}
         })
     }
 
@@ -212,10 +219,13 @@ mod tests {
     fn what_is_wrong_is_said() {
         let mut status = status();
         *status.get_mut("not_stored").unwrap() = json!(7);
+        *status.get_mut("waiting").unwrap() = json!(1);
+        *status.get_mut("store_problem").unwrap() = json!("the disk is full: make room");
         *status.get_mut("budgets").unwrap() = json!("off");
         *status.get_mut("counters").unwrap().get_mut("seen_evicted").unwrap() = json!(3);
         *status.get_mut("banned").unwrap() = json!([{"addr": "192.0.2.1:4038", "until": 86_400, "reason": "too fast"}]);
         let text = page(status, "3 records".into(), Paint::stdout()).unwrap();
+        assert!(text.contains("nothing is stored now, 1 message waits: the disk is full: make room\n"), "{text}");
         assert!(text.contains("7 messages could not be stored") && text.contains("for benchmarks only"));
         assert!(text.contains("3 forgotten before their time: seen_mib is too small"), "{text}");
         assert!(text.contains("192.0.2.1:4038  1970-01-02T00:00:00Z  too fast"));

@@ -9,6 +9,9 @@
     reason = "helpers of tests, each of which uses a part"
 )]
 
+pub mod mounts;
+
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -44,7 +47,16 @@ pub struct Node {
 impl Node {
     /// Starts it, and waits until it serves.
     pub fn start(dir: &Path, flags: &[&str]) -> Self {
-        let mut child = run(dir, flags).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        Self::start_with(dir, flags, Stdio::inherit())
+    }
+
+    /// The same, with its log in a file.
+    pub fn start_logged(dir: &Path, flags: &[&str], log: &Path) -> Self {
+        Self::start_with(dir, flags, File::create(log).unwrap().into())
+    }
+
+    fn start_with(dir: &Path, flags: &[&str], stderr: Stdio) -> Self {
+        let mut child = run(dir, flags).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -137,10 +149,10 @@ impl Drop for Node {
 /// The command that runs a node on free ports, with nothing to find peers by.
 pub fn run(dir: &Path, flags: &[&str]) -> Command {
     let mut command = nightjar();
-    command.arg("--data-dir").arg(dir).args(["run", "--ready-json", "--no-discovery", "--log", "warn"]);
-    for port in ["--listen", "--http"] {
-        if !flags.contains(&port) {
-            command.args([port, "127.0.0.1:0"]);
+    command.arg("--data-dir").arg(dir).args(["run", "--ready-json", "--no-discovery"]);
+    for (flag, value) in [("--listen", "127.0.0.1:0"), ("--http", "127.0.0.1:0"), ("--log", "warn")] {
+        if !flags.contains(&flag) {
+            command.args([flag, value]);
         }
     }
     command.args(flags);

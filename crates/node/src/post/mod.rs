@@ -579,7 +579,8 @@ impl Post {
     /// Writes changes down without waiting. A disk that fails is told of by the store itself.
     fn write_down(&self, changes: Vec<Change>) {
         if !changes.is_empty() {
-            drop(self.store.change(changes));
+            // What is known here is to be on the disk some time, whoever looks at it.
+            drop(self.store.change_kept(changes));
         }
     }
 }

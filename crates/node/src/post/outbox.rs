@@ -87,7 +87,8 @@ pub(super) fn key_of(outgoing: &Outgoing) -> OutKey {
 }
 
 impl Post {
-    /// Writes a message down before it is sent. If the disk does not take it, it is sent all the same, and why is given back.
+    /// Writes a message down before it is sent. If the disk does not take it, it is sent all the same and written down later, and why is
+    /// given back.
     pub(super) async fn enter(
         &self,
         own: NewMessage,
@@ -98,7 +99,9 @@ impl Post {
         let state = if outgoing.worked { Delivery::Working } else { Delivery::Queued };
         let mut all = vec![Change::Own(Box::new(own), state), Change::Outgoing(outgoing)];
         all.extend(changes);
-        Ok(self.store.change(all).await.err().map(|error| format!("not written to the log: {error}")))
+        Ok(self.store.change_kept(all).await.err().map(|error| {
+            format!("it is not in the log yet, and will not be if the node ends before the disk takes it: {error}")
+        }))
     }
 
     /// A message went to so many peers. If `whole`, all of it.

@@ -103,6 +103,17 @@ struct Inner {
     aside: Option<PathBuf>,
 }
 
+/// How storing goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Storing {
+    /// Messages that wait for the disk.
+    pub waiting: u64,
+    /// Messages that could not be stored since the store was opened.
+    pub not_stored: u64,
+    /// Why nothing can be stored now, and what to do; `None` when the last try worked.
+    pub problem: Option<String>,
+}
+
 /// A read failed. Says what, of which file, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -241,10 +252,16 @@ impl Store {
         self.done(Order::Change(changes))
     }
 
+    /// The same, but tried again until the disk takes it. Done, with why, also when it was tried once and failed.
+    pub fn change_kept(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), WriteError>> + use<> {
+        let placed = self.order(Order::Change(changes), true);
+        async move { placed.await.map(drop) }
+    }
+
     /// Stores messages of another log at the end of this one, all or none, as they are: nobody opens them. Says how many were not
     /// there. Done when they are on disk, in the order of the calls.
     pub fn import(&self, messages: Vec<Logged>) -> impl Future<Output = Result<usize, WriteError>> + use<> {
-        self.order(Order::Import(messages))
+        self.order(Order::Import(messages), false)
     }
 
     /// The address book.
@@ -267,6 +284,11 @@ impl Store {
         self.inner.queue.not_stored()
     }
 
+    /// How storing goes.
+    pub fn storing(&self) -> Storing {
+        self.inner.queue.storing()
+    }
+
     /// Writes what was handed over, and ends the writer. Nothing is stored or read afterwards.
     pub async fn close(&self) {
         self.inner.queue.close();
@@ -275,13 +297,13 @@ impl Store {
     }
 
     fn done(&self, order: Order) -> impl Future<Output = Result<(), WriteError>> + use<> {
-        let placed = self.order(order);
+        let placed = self.order(order, false);
         async move { placed.await.map(drop) }
     }
 
     /// Says how many messages were stored by it.
-    fn order(&self, order: Order) -> impl Future<Output = Result<usize, WriteError>> + use<> {
-        let placed = self.inner.queue.push_order(order);
+    fn order(&self, order: Order, keep: bool) -> impl Future<Output = Result<usize, WriteError>> + use<> {
+        let placed = self.inner.queue.push_order(order, keep);
         async move {
             let closed = || Err(WriteError("the store is closed: the node is shutting down, start it again".into()));
             placed?.await.unwrap_or_else(|_| closed())

@@ -9,9 +9,9 @@ use rusqlite::{Connection, Row, Transaction, params};
 use zeroize::Zeroizing;
 
 use super::log::Log;
-use super::outbox::{self, Outgoing};
+use super::outbox::{self, Again, Outgoing};
 use super::read::signed;
-use super::search;
+use super::{cost, search};
 use crate::chain::standing::Standing;
 use crate::message::{Delivery, NewMessage, Seq, Speaker};
 
@@ -211,6 +211,26 @@ pub enum Change {
     Erase(Vec<Seq>),
     /// A conversation was read up to there.
     Read(String, Seq),
+}
+
+/// What a change costs while it waits, when it has neither a message nor a text of some length in it.
+const CHANGE_BYTES: u64 = 512;
+
+impl Change {
+    /// What it costs while it waits.
+    pub(super) fn bytes(&self) -> u64 {
+        CHANGE_BYTES
+            + match self {
+                Self::Own(message, _) => cost(message),
+                Self::Outgoing(Outgoing { again: Again::AsItIs(records), .. }) => {
+                    records.iter().map(|record| record.bytes().len() as u64).sum()
+                }
+                Self::Outgoing(Outgoing { again: Again::Anew { map, .. }, .. }) => map.len() as u64,
+                Self::Proof(proof) => proof.bytes.len() as u64,
+                Self::Erase(seqs) => size_of_val(seqs.as_slice()) as u64,
+                _ => 0,
+            }
+    }
 }
 
 pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()> {

@@ -8,7 +8,7 @@ use nightjar_core::router::KnownAddress;
 use tokio::sync::oneshot;
 
 use super::people::Change;
-use super::{ADDRESSES_MAX, WriteError, cost};
+use super::{ADDRESSES_MAX, Storing, WriteError, cost};
 use crate::handle::ListenTo;
 use crate::message::{Logged, NewMessage};
 
@@ -19,6 +19,9 @@ pub const QUEUE_MESSAGES_MAX: usize = 32_768;
 pub const QUEUE_BYTES_MAX: u64 = 16 << 20;
 /// Listenings that wait to be kept or forgotten. Their callers wait for each, so it fills only by a fault of ours.
 const ORDERS_MAX: usize = 1024;
+/// Changes that are tried again while the disk takes nothing, by count and bytes: an hour of somebody who speaks every few seconds.
+pub(super) const KEPT_ORDERS_MAX: usize = 1024;
+pub(super) const KEPT_BYTES_MAX: u64 = 4 << 20;
 
 /// The writer's queue.
 #[derive(Default)]
@@ -26,6 +29,10 @@ pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
     not_stored: AtomicU64,
+    /// Messages that the writer tries again.
+    kept: AtomicU64,
+    /// Why nothing can be stored now.
+    problem: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
@@ -78,8 +85,29 @@ pub(super) struct Held {
 
 pub(super) struct PlacedOrder {
     pub(super) order: Order,
-    /// How many messages it stored.
-    pub(super) reply: oneshot::Sender<Result<usize, WriteError>>,
+    /// It is tried again until the disk takes it, whoever was told that it did not.
+    pub(super) keep: bool,
+    /// How many messages it stored. Nobody waits for one that failed before.
+    pub(super) reply: Option<oneshot::Sender<Result<usize, WriteError>>>,
+}
+
+impl PlacedOrder {
+    /// Messages of this node that it stores.
+    pub(super) fn own_messages(&self) -> u64 {
+        self.changes().iter().filter(|change| matches!(change, Change::Own(..))).count() as u64
+    }
+
+    /// What it costs while it waits.
+    pub(super) fn bytes(&self) -> u64 {
+        self.changes().iter().map(Change::bytes).sum()
+    }
+
+    fn changes(&self) -> &[Change] {
+        match &self.order {
+            Order::Change(changes) => changes,
+            _ => &[],
+        }
+    }
 }
 
 /// How long the writer waits for work.
@@ -132,14 +160,19 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    pub(super) fn push_order(&self, order: Order) -> Result<oneshot::Receiver<Result<usize, WriteError>>, WriteError> {
+    pub(super) fn push_order(
+        &self,
+        order: Order,
+        keep: bool,
+    ) -> Result<oneshot::Receiver<Result<usize, WriteError>>, WriteError> {
         let (reply, answer) = oneshot::channel();
         let mut state = self.lock();
         if !state.closing {
             if state.waiting.orders.len() >= ORDERS_MAX {
+                self.count_not_stored(PlacedOrder { order, keep, reply: None }.own_messages());
                 return Err(WriteError(format!("{ORDERS_MAX} changes wait for the disk already: try again later")));
             }
-            state.waiting.orders.push(PlacedOrder { order, reply });
+            state.waiting.orders.push(PlacedOrder { order, keep, reply: Some(reply) });
         }
         drop(state);
         self.changed.notify_all();
@@ -181,6 +214,22 @@ impl Queue {
 
     pub(super) fn not_stored(&self) -> u64 {
         self.not_stored.load(Ordering::Relaxed)
+    }
+
+    /// So many messages the writer tries again.
+    pub(super) fn set_kept(&self, messages: u64) {
+        self.kept.store(messages, Ordering::Relaxed);
+    }
+
+    /// Why nothing can be stored now; `None` when something was.
+    pub(super) fn set_problem(&self, problem: Option<String>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    pub(super) fn storing(&self) -> Storing {
+        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let waiting = self.lock().waiting.messages.len() as u64 + self.kept.load(Ordering::Relaxed);
+        Storing { waiting, not_stored: self.not_stored(), problem }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -255,9 +304,9 @@ mod tests {
         let queue = Queue::default();
         let target = nightjar_core::record::Target([7; 16]);
         for _ in 0..ORDERS_MAX {
-            queue.push_order(Order::KeepListen(ListenTo::Target(target))).unwrap();
+            queue.push_order(Order::KeepListen(ListenTo::Target(target)), false).unwrap();
         }
-        queue.push_order(Order::DropListen(ListenTo::Target(target))).unwrap_err();
+        queue.push_order(Order::DropListen(ListenTo::Target(target)), false).unwrap_err();
         queue.push_addresses(Vec::new());
         let (mut work, _) = queue.take(Patience::None);
         assert_eq!(work.orders.len(), ORDERS_MAX);

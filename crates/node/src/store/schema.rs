@@ -156,7 +156,7 @@ pub(super) fn problem(path: &Path, error: &rusqlite::Error) -> String {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             "start the node again: it is looked at, and put aside if it is damaged"
         }
-        Some(ErrorCode::SystemIoFailure) => "look after the disk",
+        Some(ErrorCode::SystemIoFailure) => "look after the disk: it may be full",
         Some(ErrorCode::OperationInterrupted) => "the search took too long: give more words, a conversation or a time",
         _ => "run `sqlite3 FILE 'PRAGMA integrity_check'` on it with the node stopped",
     };

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 use tokio::sync::watch;
 
 use super::log::Log;
-use super::queue::{Order, Patience, PlacedOrder, Queue, Work};
+use super::queue::{KEPT_BYTES_MAX, KEPT_ORDERS_MAX, Order, Patience, PlacedOrder, Queue, Work};
 use super::read::{Readers, last_seq, signed};
 use super::{Change, MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, copy, people, schema, search};
 use crate::handle::ListenTo;
@@ -88,6 +88,7 @@ impl Writer {
             match result {
                 Ok(Committed { last_seq, imported, dropped, over }) => {
                     self.queue.release(pending.held);
+                    self.queue.set_kept(0);
                     pending = Work::default();
                     self.stored.send_if_modified(|seq| std::mem::replace(seq, last_seq) != last_seq);
                     self.journal_has_secrets = self.journal_has_secrets && !self.empty_journal();
@@ -103,9 +104,10 @@ impl Writer {
                         copy::mark_suspect(&self.path);
                     }
                     let problem = schema::problem(&self.path, &error);
-                    answer(orders, std::iter::repeat(Err(WriteError(problem.clone()))));
+                    // Messages, addresses and what is to be kept are tried again; new ones wait with them as long as there is room.
+                    pending.orders = self.put_back(orders, &WriteError(problem.clone()), passes(&error));
+                    self.queue.set_kept(pending.messages.len() as u64 + own_messages(&pending.orders));
                     self.tell_failure(&problem);
-                    // Messages and addresses are tried again; new ones wait with them as long as there is room.
                     patience = Patience::Pause(RETRY);
                 }
             }
@@ -113,7 +115,7 @@ impl Writer {
                 break;
             }
         }
-        let lost = pending.messages.len() as u64;
+        let lost = pending.messages.len() as u64 + own_messages(&pending.orders);
         if lost > 0 {
             self.queue.count_not_stored(lost);
             tracing::error!(messages = lost, "messages that waited for the disk are lost: the node ends");
@@ -126,6 +128,25 @@ impl Writer {
             tracing::warn!("{}", schema::problem(&path, &error));
         }
         drop(stored);
+    }
+
+    /// Tells whoever waits that it failed, and gives back what is to be tried again: as much as there is room for, when trying may help.
+    fn put_back(&self, orders: Vec<PlacedOrder>, error: &WriteError, may_help: bool) -> Vec<PlacedOrder> {
+        let (mut kept, mut bytes) = (Vec::new(), 0u64);
+        for mut order in orders {
+            // Whoever gave up waiting needs no answer.
+            order.reply.take().map(|reply| reply.send(Err(error.clone())).ok());
+            if !order.keep {
+                continue;
+            }
+            bytes = bytes.saturating_add(order.bytes());
+            if may_help && kept.len() < KEPT_ORDERS_MAX && bytes <= KEPT_BYTES_MAX {
+                kept.push(order);
+            } else {
+                self.queue.count_not_stored(order.own_messages());
+            }
+        }
+        kept
     }
 
     /// Moves the write-ahead log into the file and leaves nothing in it. Says whether it could: a reader may hold it up.
@@ -158,6 +179,9 @@ impl Writer {
     }
 
     fn tell_success(&mut self) {
+        if self.trouble.failing {
+            self.queue.set_problem(None);
+        }
         let not_stored = self.queue.not_stored();
         if self.trouble.failing {
             tracing::info!(not_stored, "the store works again");
@@ -170,6 +194,7 @@ impl Writer {
 
     fn tell_failure(&mut self, problem: &str) {
         let began = !std::mem::replace(&mut self.trouble.failing, true);
+        self.queue.set_problem(Some(problem.to_owned()));
         if self.trouble.is_due() || began {
             let not_stored = self.queue.not_stored();
             tracing::error!(not_stored, "messages are not stored now: {problem}");
@@ -193,10 +218,30 @@ const fn gives_up_a_secret(change: &Change) -> bool {
     matches!(change, Change::Part(_) | Change::Join(_))
 }
 
+/// Whether the same may work later: it was the disk, its rights, or another program.
+fn passes(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+        )
+    )
+}
+
+fn own_messages(orders: &[PlacedOrder]) -> u64 {
+    orders.iter().map(PlacedOrder::own_messages).sum()
+}
+
 fn answer(orders: Vec<PlacedOrder>, results: impl Iterator<Item = Result<usize, WriteError>>) {
     for (order, result) in orders.into_iter().zip(results) {
         // Whoever gave up waiting needs no answer.
-        order.reply.send(result).ok();
+        order.reply.map(|reply| reply.send(result).ok());
     }
 }
 
@@ -346,6 +391,36 @@ mod tests {
         assert_eq!(done.last_seq, 3);
         let rows: i64 = connection.query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 3);
+    }
+
+    #[test]
+    fn what_is_tried_again_is_bounded_and_own_messages_beyond_that_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nightjar.db");
+        let connection = schema::open_to_write(&path).unwrap();
+        let (queue, readers) = (Arc::new(Queue::default()), Arc::new(Readers::new(&path)));
+        let limits = StoreLimits::default();
+        let (writer, _) =
+            Writer::new(connection, &path, limits, Box::new(Unopened), Arc::clone(&queue), readers).unwrap();
+        let own = |bytes: usize| {
+            let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; bytes] };
+            let message = NewMessage { received: Wall(1), own: true, name: None, content, reading: None };
+            let changes = vec![Change::Own(Box::new(message), crate::message::Delivery::Queued)];
+            PlacedOrder { order: Order::Change(changes), keep: true, reply: None }
+        };
+        let error = WriteError("the disk is full".into());
+        let many = || (0..KEPT_ORDERS_MAX + 3).map(|_| own(1)).collect();
+        assert_eq!(writer.put_back(many(), &error, true).len(), KEPT_ORDERS_MAX);
+        assert_eq!(queue.not_stored(), 3);
+        let half = usize::try_from(KEPT_BYTES_MAX / 2).unwrap();
+        assert_eq!(writer.put_back(vec![own(half), own(half)], &error, true).len(), 1);
+        assert_eq!(queue.not_stored(), 4);
+        // What fails for its own sake would fail again.
+        assert!(writer.put_back(vec![own(1)], &error, false).is_empty());
+        assert_eq!(queue.not_stored(), 5);
+        // Whoever was told and decides for himself is not gone behind.
+        let decided = PlacedOrder { keep: false, ..own(1) };
+        assert!(writer.put_back(vec![decided], &error, true).is_empty());
     }
 
     #[test]

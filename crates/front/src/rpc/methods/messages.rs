@@ -28,7 +28,8 @@ const _: () = assert!(BODY_BYTES_MAX == 239 && PAYLOAD_BYTES_MAX == 255);
 pub(crate) const SEND: Method<Handle> = Method {
     name: "sendmessage",
     summary: "Sends a text or data to whoever listens to a name or a target.",
-    notes: "Done when it is written to the log and it, or its first parts, were handed to the links. With no peer it waits in the outbox, over \
+    notes: "Done when it is written to the log and it, or its first parts, were handed to the links. A disk that takes nothing does not hold it up: \
+            it goes out, `note` says why it is not in the log yet, and it is written down when the disk takes it. With no peer it waits in the outbox, over \
             restarts too, and goes out when there is one; how far it came stands with the message in `getmessages`. Texts are UTF-8. What is longer than one record is cut into up to 312 parts, \
             which go out at a pace that neighbours take: `seconds` says how long that takes from now on.\n\n\
             A message is signed with the chat key of the conversation, else with the default one, else it is by nobody; then, \

@@ -3,6 +3,7 @@
 use nightjar_core::router::Counters;
 use nightjar_node::handle::Handle;
 use nightjar_node::post::PostCounters;
+use nightjar_node::store::Storing;
 use serde::Serialize;
 
 use crate::rpc::arguments::Arguments;
@@ -28,7 +29,13 @@ pub(crate) const STATUS: Method<Handle> = Method {
         field("joined", "integer", "Names that are read with a secret."),
         field("seq", "integer", "The seq of the newest message; 0 when there was none yet."),
         field("budgets", "text", "`on`, or `off` when the budgets of the classes are not in force."),
-        field("not_stored", "integer", "Messages that could not be stored."),
+        field("not_stored", "integer", "Messages that could not be stored, and are lost to the log."),
+        field("waiting", "integer", "Messages that wait for the disk."),
+        field(
+            "store_problem",
+            "text or null",
+            "Why nothing can be stored now, and what to do; `null` when all is well.",
+        ),
         field("counters", "object", "Counted over all links since the node started."),
         field("counters.received", "integer", "Records that came, repeats included."),
         field("counters.accepted", "integer", "Records that were new."),
@@ -81,7 +88,7 @@ pub(crate) const STATUS: Method<Handle> = Method {
         field("banned[].reason", "text", "Why."),
     ],
     example: "{}",
-    example_result: r#"{"version":"0.1.0","network":"main","node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen":"[::]:4038","data_dir":"/home/ann/.local/share/nightjar","uptime_s":3600,"connections":8,"addresses_known":120,"listens":2,"joined":1,"seq":57,"budgets":"on","not_stored":0,"counters":{"received":4000,"accepted":1000,"published":3,"repeats":3000,"sent":6000,"delivered":57,"expired":0,"forged":0,"collisions":0,"unmet_work":0,"delayed":0,"over_budget":0,"checked":400,"bad_signatures":0,"checks_over_budget":0,"checks_dropped":0,"checks_waiting":0,"congested":0,"seen_live":1003,"seen_evicted":0,"fresh":30,"by_class":{"worked":0,"dated":990,"plain":10}},"messages":{"outsiders":0,"refused":0,"declined":0,"ignored":0,"bad_proofs":0,"sets_waiting":0,"loose_bytes":0},"banned":[{"addr":"192.0.2.7:4038","until":1767225600,"reason":"not the same network"}]}"#,
+    example_result: r#"{"version":"0.1.0","network":"main","node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen":"[::]:4038","data_dir":"/home/ann/.local/share/nightjar","uptime_s":3600,"connections":8,"addresses_known":120,"listens":2,"joined":1,"seq":57,"budgets":"on","not_stored":0,"waiting":0,"store_problem":null,"counters":{"received":4000,"accepted":1000,"published":3,"repeats":3000,"sent":6000,"delivered":57,"expired":0,"forged":0,"collisions":0,"unmet_work":0,"delayed":0,"over_budget":0,"checked":400,"bad_signatures":0,"checks_over_budget":0,"checks_dropped":0,"checks_waiting":0,"congested":0,"seen_live":1003,"seen_evicted":0,"fresh":30,"by_class":{"worked":0,"dated":990,"plain":10}},"messages":{"outsiders":0,"refused":0,"declined":0,"ignored":0,"bad_proofs":0,"sets_waiting":0,"loose_bytes":0},"banned":[{"addr":"192.0.2.7:4038","until":1767225600,"reason":"not the same network"}]}"#,
     run: |call, arguments| Box::pin(status(call, arguments)),
 };
 
@@ -100,6 +107,8 @@ struct NodeStatus {
     seq: u64,
     budgets: &'static str,
     not_stored: u64,
+    waiting: u64,
+    store_problem: Option<String>,
     counters: Counted,
     messages: Messages,
     banned: Vec<Banned>,
@@ -159,6 +168,7 @@ struct Banned {
 async fn status(call: Call<Handle>, _arguments: Arguments) -> Result<Answer, RpcError> {
     let about = call.node.about();
     let status = call.node.status();
+    let Storing { waiting, not_stored, problem } = call.node.storing();
     let banned = status.banned.iter().map(|known| Banned {
         addr: known.address.to_string(),
         until: known.banned_until,
@@ -177,7 +187,9 @@ async fn status(call: Call<Handle>, _arguments: Arguments) -> Result<Answer, Rpc
         joined: call.node.post().joined().len(),
         seq: status.seq,
         budgets: if status.budgets { "on" } else { "off" },
-        not_stored: status.not_stored,
+        not_stored,
+        waiting,
+        store_problem: problem,
         counters: counted(&status.counters),
         messages: messages(&call.node.post().counters()),
         banned: banned.collect(),
