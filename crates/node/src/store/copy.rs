@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::schema::{self, OpenError};
 use crate::private_file;
@@ -13,15 +13,22 @@ const SUSPECT: &str = ".suspect";
 
 /// Copies a store as it is at one moment, also while a node writes to it. `to` must not be there. Says what went wrong and what to do.
 pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let run = || {
-        let connection = schema::open_to_copy(from)?;
+    let run = |open: fn(&Path) -> rusqlite::Result<Connection>| -> rusqlite::Result<()> {
+        let connection = open(from)?;
         // SQLite takes an empty file, and leaves its rights.
         private_file::make(to).unwrap_or_default();
         let name = to.to_str().ok_or(rusqlite::Error::InvalidPath(to.to_owned()))?;
         connection.execute("VACUUM INTO ?1", [name])?;
         Ok(())
     };
-    run().map_err(|error| schema::problem(from, &error))
+    let copied = match run(schema::open_to_copy) {
+        // On a disk that is read-only nobody writes; what a node that was killed left beside the file would be missing.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !has_journal(from) => {
+            run(schema::open_to_copy_alone)
+        }
+        done => done,
+    };
+    copied.map_err(|error| schema::problem(from, &error))
 }
 
 /// Looks at all of a store: whether it is one of ours, and in order.
@@ -36,6 +43,11 @@ pub fn check(path: &Path) -> Result<(), String> {
         Ok(Some(fault)) => Err(format!("store {path:?} is damaged ({fault}): use another backup")),
         Err(error) => Err(error),
     }
+}
+
+/// Whether something was written that is not in the file itself yet.
+fn has_journal(path: &Path) -> bool {
+    std::fs::metadata(with_end(path, "-wal")).is_ok_and(|journal| journal.len() > 0)
 }
 
 fn first_fault(connection: &Connection) -> rusqlite::Result<Option<String>> {

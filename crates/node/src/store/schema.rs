@@ -62,6 +62,11 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(unusable)?;
     connection.busy_timeout(BUSY_WAIT).map_err(unusable)?;
+    // SQLite opens what it may not write for reading, and would say so with the first message.
+    if connection.is_readonly(rusqlite::MAIN_DB).map_err(unusable)? {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        return Err(unusable(rusqlite::Error::SqliteFailure(code, Some("it can only be read".into()))));
+    }
     // Before anything is written to it: a file of another program or of a later one stays as it is.
     let version = version(&connection, path)?;
     if version == 0 {
@@ -88,6 +93,14 @@ pub(super) fn open_to_copy(path: &Path) -> rusqlite::Result<Connection> {
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_WAIT)?;
     Ok(connection)
+}
+
+/// The same for a file beside which nothing can be written, which SQLite wants to do even to read: nobody else may use it.
+pub(super) fn open_to_copy_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let name = path.to_str().ok_or(rusqlite::Error::InvalidPath(path.to_owned()))?;
+    let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
 }
 
 /// One more connection to a file that is in order, for reads only.
