@@ -320,6 +320,12 @@ impl Engine {
     }
 
     fn closed(&mut self, now: Now, link: LinkId, why: Closed) {
+        if let Some(peer) = self.peer(link).filter(|peer| self.has_a_double(link, peer, &why)) {
+            tracing::warn!(
+                peer = %peer.address,
+                "another node with this node's key is linked there: if this data directory was copied, end one of the two and move its node_key away"
+            );
+        }
         if self.peer(link).is_some() {
             tracing::info!(%link, %why, "a link is gone");
         } else if let Some(peer) = self.router.dialled(link).filter(|address| self.router.is_users(address)) {
@@ -339,6 +345,13 @@ impl Engine {
             window.gone(link);
         }
         self.handle(now, Input::Disconnected { link, why });
+    }
+
+    /// Whether a peer ended a link because it has another one to this node, which has none.
+    fn has_a_double(&self, link: LinkId, peer: &PeerInfo, why: &Closed) -> bool {
+        let is_double = matches!(why, Closed::ByPeer { code: Some(ByeCode::Duplicate), .. });
+        let is_other = |(id, other, ..): (LinkId, &PeerInfo, _, _)| id != link && other.node_key == peer.node_key;
+        is_double && peer.node_key.is_some() && !self.router.open_links().any(is_other)
     }
 
     fn control(&mut self, now: Now, link: LinkId, control: Control) {
