@@ -351,6 +351,24 @@ fn a_clock_that_was_wrong_bans_nobody_for_years() {
 }
 
 #[test]
+fn a_book_of_a_wrong_clock_bans_nobody_for_years_and_an_address_of_our_own_nobody_else_there() {
+    let mut bench = Bench::new();
+    let in_years = u32::try_from(bench.wall_ms / 1000).unwrap() + 10 * 365 * 86_400;
+    let known = |address: &str, banned_until: u32| KnownAddress {
+        banned_until,
+        reached: 1,
+        ..KnownAddress::unknown(address.parse().unwrap())
+    };
+    let known = vec![known("9.9.9.9:4038", in_years), known("8.8.8.8:4038", u32::MAX)];
+    bench.handle(Input::Addresses { source: AddressSource::Book, known });
+    let at = |address: &str, number: u8| PeerInfo { address: address.parse().unwrap(), ..peer(number) };
+    assert!(bench.try_accept(at("8.8.8.8:50000", 1)).is_ok(), "it was this node that listened there");
+    assert!(bench.try_accept(at("9.9.9.9:50000", 2)).is_err());
+    bench.pass(u64::from(BAN_S) * 1000 + 60_000);
+    assert!(bench.try_accept(at("9.9.9.9:50000", 2)).is_ok());
+}
+
+#[test]
 fn peers_whose_clocks_agree_against_ours_are_reported_once() {
     let mut bench = Bench::new();
     for number in 1..=4 {

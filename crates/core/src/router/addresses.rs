@@ -35,6 +35,8 @@ const FAILURES_MAX: u32 = 6;
 const TOLD_PER_LINK_MAX: usize = 256;
 /// The book is handed out to be written at most so often.
 const SAVE_MS: u64 = 10_000;
+/// Until when an address is left alone at which this node met itself: for ever, and no other node there is blamed for it.
+const MYSELF: u32 = u32::MAX;
 /// Peers are told addresses so often, beside the first time.
 const TELL_MS: u64 = 15 * 60_000;
 /// An address that was not reached for so long is not told to others, in seconds.
@@ -168,11 +170,13 @@ impl KnownAddress {
 impl Router {
     pub(super) fn add_addresses(&mut self, source: AddressSource, known: Vec<KnownAddress>) {
         let now = self.now;
-        for known in known {
+        for mut known in known {
             let is_users = source == AddressSource::User;
             if is_users {
                 self.book.bans.remove(&known.address.host);
-            } else if known.banned_until > now.wall.unix_s() {
+            } else if known.banned_until > now.wall.unix_s() && known.banned_until != MYSELF {
+                // Of a book that was written while the clock was years ahead.
+                known.banned_until = known.banned_until.min(now.wall.unix_s().saturating_add(super::BAN_S));
                 self.book.bans.insert(known.address.host.clone(), known.clone());
             }
             if let Some(entry) = self.book.entries.get_mut(&known.address) {
@@ -230,8 +234,7 @@ impl Router {
         let until_max = self.now.wall.unix_s().saturating_add(super::BAN_S);
         let entries = self.book.entries.values_mut().map(|entry| &mut entry.known);
         for known in entries.chain(self.book.bans.values_mut()) {
-            known.banned_until =
-                if known.banned_until == u32::MAX { u32::MAX } else { known.banned_until.min(until_max) };
+            known.banned_until = if known.banned_until == MYSELF { MYSELF } else { known.banned_until.min(until_max) };
         }
         self.book_changed();
     }
@@ -275,7 +278,7 @@ impl Router {
             known.reason = why.to_string();
         }
         match why {
-            Closed::Fault(Fault::Myself) => known.banned_until = u32::MAX,
+            Closed::Fault(Fault::Myself) => known.banned_until = MYSELF,
             Closed::ByPeer { code: Some(ByeCode::Full | ByeCode::Duplicate), .. } => {
                 first_ms = first_ms.max(RETRY_REFUSED_MS);
             }

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nightjar_core::record::{LIFETIME_S_MIN, Record};
+use nightjar_core::record::{EXPIRY_AHEAD_S_MAX, LIFETIME_S_MIN, Record};
+use nightjar_core::time::{Mono, Now};
 use nightjar_envelope::id::MessageId;
+use nightjar_envelope::map::Map;
 use tokio::time::sleep;
 
 use super::Post;
-use super::send::SendError;
+use super::send::{SendError, earliest_expiry};
 use crate::handle::Handle;
 use crate::message::{Delivery, NewMessage};
 use crate::store::{Again, Change, Outgoing};
@@ -22,6 +24,9 @@ pub const DEADLINE_S_MAX: u32 = 7 * 86_400;
 pub const OUTBOX_MAX: usize = 1_024;
 /// How often it is looked whether there is a peer, or a deadline is over.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A message whose deadline is over is kept for so long all the same: a clock that jumped ahead may come back, and what it said was
+/// over is not.
+const KEPT_OVER_MS: u64 = 30 * 60_000;
 
 /// What a message is known by.
 pub(super) type OutKey = (String, MessageId);
@@ -37,21 +42,67 @@ struct Entry {
     outgoing: Outgoing,
     /// It is being sent now.
     busy: bool,
+    /// Since when its deadline is over, by the clock that does not jump.
+    over: Option<Mono>,
+    /// No record of it is dated earlier than this, Unix seconds.
+    dated: u32,
+    /// It was said that this is too far ahead of the clock.
+    told_ahead: bool,
+    /// An earlier run of the node may have said that its time is over.
+    is_left: bool,
+}
+
+impl Entry {
+    fn new(outgoing: Outgoing, busy: bool) -> Self {
+        let dated = match &outgoing.again {
+            Again::AsItIs(records) => records.iter().filter_map(|it| it.stamp()).map(|stamp| stamp.expiry).max(),
+            Again::Anew { map, .. } => Map::read_all(map).ok().map(|map| earliest_expiry(map.time_ms())),
+        };
+        Self { outgoing, busy, over: None, dated: dated.unwrap_or(0), told_ahead: false, is_left: false }
+    }
+
+    /// Whether it was written while the clock was far ahead: then nobody would take it before that time has come.
+    fn is_ahead(&self, now: Now) -> bool {
+        self.dated > now.wall.unix_s().saturating_add(EXPIRY_AHEAD_S_MAX)
+    }
+
+    /// Whether the deadline is over. What is sent as it is must be taken before it expires.
+    fn is_over(&self, now: Now) -> bool {
+        let before_s = if matches!(self.outgoing.again, Again::AsItIs(_)) { LIFETIME_S_MIN } else { 0 };
+        self.outgoing.deadline.saturating_sub(before_s) <= now.wall.unix_s()
+    }
+
+    const fn waits(&self) -> bool {
+        !self.busy && self.over.is_none()
+    }
+}
+
+/// What a look at the deadlines found.
+#[derive(Debug, Default)]
+struct Over {
+    /// Whose time is over.
+    over: Vec<OutKey>,
+    /// Whose time is not over after all.
+    back: Vec<OutKey>,
+    /// Whose time is over for so long that they do not come back.
+    gone: Vec<OutKey>,
 }
 
 impl Outbox {
     /// What an earlier run of the node left.
     pub(super) fn new(left: Vec<Outgoing>) -> Self {
-        let entries = left.into_iter().map(|outgoing| (key_of(&outgoing), Entry { outgoing, busy: false }));
+        let entries = left
+            .into_iter()
+            .map(|outgoing| (key_of(&outgoing), Entry { is_left: true, ..Entry::new(outgoing, false) }));
         Self { waiting: entries.collect() }
     }
 
     /// A message is being sent.
     fn enter(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
-        if self.waiting.len() >= OUTBOX_MAX {
+        if self.waiting.values().filter(|entry| entry.over.is_none()).count() >= OUTBOX_MAX {
             return Err(SendError::OutboxFull);
         }
-        self.waiting.insert(key_of(&outgoing), Entry { outgoing, busy: true });
+        self.waiting.insert(key_of(&outgoing), Entry::new(outgoing, true));
         Ok(())
     }
 
@@ -62,15 +113,45 @@ impl Outbox {
         }
     }
 
-    /// Whose time is over.
-    fn over(&mut self, now_s: u32) -> Vec<OutKey> {
-        let over = self.waiting.iter().filter(|(_, entry)| !entry.busy && entry.outgoing.deadline <= now_s);
-        over.map(|(key, _)| key.clone()).collect()
+    /// Looks at the deadlines. What is over longest goes when too many are.
+    fn look(&mut self, now: Now) -> Over {
+        let mut found = Over::default();
+        for (key, entry) in self.waiting.iter_mut().filter(|(_, entry)| !entry.busy) {
+            if entry.is_ahead(now) && !std::mem::replace(&mut entry.told_ahead, true) {
+                tracing::warn!(
+                    ahead_s = entry.dated - now.wall.unix_s(),
+                    "an own message was written ahead of this machine's clock and waits until it shows that time: set the clock, or take the message back (`nightjar outbox`) and send it again"
+                );
+            }
+            let was_left = std::mem::take(&mut entry.is_left);
+            match (entry.is_over(now), entry.over) {
+                (true, None) => {
+                    entry.over = Some(now.mono);
+                    found.over.push(key.clone());
+                }
+                (false, over) if over.is_some() || was_left => {
+                    entry.over = None;
+                    found.back.push(key.clone());
+                }
+                _ => {}
+            }
+        }
+        let mut over: Vec<(Mono, OutKey)> =
+            self.waiting.iter().filter_map(|(key, entry)| Some((entry.over?, key.clone()))).collect();
+        over.sort_unstable_by_key(|(since, _)| *since);
+        let too_many = over.len().saturating_sub(OUTBOX_MAX);
+        let is_gone = |at: usize, since: Mono| at < too_many || now.mono.since(since) >= KEPT_OVER_MS;
+        let gone = over.into_iter().enumerate().filter(|(at, (since, _))| is_gone(*at, *since));
+        found.gone = gone.map(|(_, (_, key))| key).collect();
+        for key in &found.gone {
+            self.waiting.remove(key);
+        }
+        found
     }
 
     /// What waits, longest first; from now on it is being sent.
-    fn take(&mut self) -> Vec<Outgoing> {
-        let free = self.waiting.values_mut().filter(|entry| !entry.busy);
+    fn take(&mut self, now: Now) -> Vec<Outgoing> {
+        let free = self.waiting.values_mut().filter(|entry| entry.waits() && !entry.is_ahead(now));
         let mut taken: Vec<Outgoing> = free
             .map(|entry| {
                 entry.busy = true;
@@ -128,16 +209,28 @@ impl Post {
         self.write_down(vec![failed, Change::NotOutgoing(conversation, id)]);
     }
 
+    /// Looks at the deadlines. A message whose time is over failed, and waits again when the clock that said so is set back.
+    fn look_at_deadlines(&self, now: Now) {
+        let Over { over, back, gone } = self.shared.outbox().look(now);
+        let tell = |(conversation, id): OutKey, delivery: Delivery| Change::Delivery(conversation, id, delivery);
+        let failed = || Delivery::Failed("no peer took it in time".to_owned());
+        let mut changes: Vec<Change> = over.into_iter().map(|key| tell(key, failed())).collect();
+        changes.extend(back.into_iter().map(|key| tell(key, Delivery::Queued)));
+        changes.extend(gone.into_iter().map(|(conversation, id)| Change::NotOutgoing(conversation, id)));
+        self.write_down(changes);
+    }
+
     /// Own messages that did not all go out yet.
     pub fn outbox(&self) -> Vec<Outgoing> {
-        self.shared.outbox().waiting.values().map(|entry| entry.outgoing.clone()).collect()
+        let outbox = self.shared.outbox();
+        outbox.waiting.values().filter(|entry| entry.over.is_none()).map(|entry| entry.outgoing.clone()).collect()
     }
 
     /// Takes messages of this id back, as far as they did not go out; `false` if none waits.
     pub fn cancel(&self, id: MessageId) -> bool {
         let waiting: Vec<OutKey> = {
             let outbox = self.shared.outbox();
-            let of_id = outbox.waiting.iter().filter(|((_, of), entry)| *of == id && !entry.busy);
+            let of_id = outbox.waiting.iter().filter(|((_, of), entry)| *of == id && entry.waits());
             of_id.map(|(key, _)| key.clone()).collect()
         };
         let any = !waiting.is_empty();
@@ -166,20 +259,17 @@ pub(crate) async fn run(handle: Handle) {
             () = sleep(LOOK_EVERY) => {}
             () = handle.requests.closed() => return,
         }
-        let now_s = post.now().unix_s();
-        let over = post.shared.outbox().over(now_s);
-        for key in over {
-            post.gave_up(key, "no peer took it in time".to_owned());
-        }
+        let now = post.shared.clock.now();
+        post.look_at_deadlines(now);
         if !handle.is_heard() {
             continue;
         }
-        let waiting = post.shared.outbox().take();
+        let waiting = post.shared.outbox().take(now);
         for outgoing in waiting {
             let key = key_of(&outgoing);
             // A record that is about to expire is not taken by anybody.
             let expires = |records: &[Record]| {
-                records.iter().any(|it| it.stamp().is_some_and(|it| it.expiry < now_s + LIFETIME_S_MIN))
+                records.iter().any(|it| it.stamp().is_some_and(|it| it.expiry < now.wall.unix_s() + LIFETIME_S_MIN))
             };
             let (post_of, again) = (post.clone(), outgoing.again);
             let records = tokio::task::spawn_blocking(move || post_of.records_again(again)).await;

@@ -632,7 +632,12 @@ impl State {
 /// A key's times rise, and after kills they run ahead of the clock for a while: a reader takes no message whose time is later than its
 /// expiry, so that is moved on, by an hour at the most.
 fn not_before(time_ms: u64, expiry: u32) -> u32 {
-    expiry.max(u32::try_from(time_ms.div_ceil(1000)).unwrap_or(u32::MAX))
+    expiry.max(earliest_expiry(time_ms))
+}
+
+/// The first that a message of this author's time may have.
+pub(super) fn earliest_expiry(time_ms: u64) -> u32 {
+    u32::try_from(time_ms.div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 /// The name that somebody typed.

@@ -46,7 +46,7 @@ impl TestNode {
     }
 
     pub async fn start_in(temp: TempDir, connect: &[Address], change: impl FnOnce(&mut Checked)) -> Self {
-        Self::start_at(temp, connect, 0, change).await
+        Self::start_by(Clock::system(), temp, connect, change).await
     }
 
     /// Starts one whose wall clock is ahead by so much.
@@ -56,13 +56,18 @@ impl TestNode {
         ahead_ms: i64,
         change: impl FnOnce(&mut Checked),
     ) -> Self {
+        let clock = Clock::system();
+        clock.step(ahead_ms);
+        Self::start_by(clock, temp, connect, change).await
+    }
+
+    /// The same, with a clock that may be wrong from the start.
+    pub async fn start_by(clock: Clock, temp: TempDir, connect: &[Address], change: impl FnOnce(&mut Checked)) -> Self {
         let path = temp.path().join("data");
         let dir = DataDir::open(&path).unwrap();
         let mut config = config(&path);
         config.connect = connect.to_vec();
         change(&mut config);
-        let clock = Clock::system();
-        clock.step(ahead_ms);
         let node = Node::start(&config, &dir, clock.clone()).await.unwrap();
         Self { node, clock, dir: Some(dir), temp }
     }
