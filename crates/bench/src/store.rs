@@ -99,7 +99,7 @@ fn message(number: u64, body: Vec<u8>) -> Result<NewMessage, Failed> {
     };
     let received = Wall(1_700_000_000_000 + number);
     let content = Content::Record(record);
-    Ok(NewMessage { received, own: false, name: None, content, reading: Some(reading) })
+    Ok(NewMessage { received, own: false, late: false, name: None, content, reading: Some(reading) })
 }
 
 /// As long as a text, and none.

@@ -24,12 +24,26 @@ pub struct NewMessage {
     pub received: Wall,
     /// Whether it was sent at this node.
     pub own: bool,
+    /// Whether it came after its time: behind its expiry, or out of the window when its target was joined. It is history, never
+    /// news: it is unread like all that was said meanwhile, but nothing that acts or notifies goes by it.
+    pub late: bool,
     /// The name it was listened to by, as it was typed.
     pub name: Option<String>,
     /// What came.
     pub content: Content,
     /// What was understood of it; `None` until somebody looked, and of texts of wallets.
     pub reading: Option<Reading>,
+}
+
+impl NewMessage {
+    /// By when it was said at the latest: of what came late the end of its life, if that is before it came.
+    pub fn said_by(&self) -> Wall {
+        let expiry = match &self.content {
+            Content::Record(record) => record.stamp().map(|stamp| Wall(u64::from(stamp.expiry) * 1000)),
+            Content::Wallet { .. } => None,
+        };
+        expiry.filter(|expiry| self.late && *expiry < self.received).unwrap_or(self.received)
+    }
 }
 
 /// A message of a log, without its place there: what one node gives away, another can take in.
@@ -43,8 +57,8 @@ pub struct Logged {
 
 impl From<Message> for Logged {
     fn from(message: Message) -> Self {
-        let Message { seq: _, received, own, name, content, reading, speaker: _, delivery } = message;
-        Self { message: NewMessage { received, own, name, content, reading }, delivery }
+        let Message { seq: _, received, own, late, name, content, reading, speaker: _, delivery } = message;
+        Self { message: NewMessage { received, own, late, name, content, reading }, delivery }
     }
 }
 
@@ -142,6 +156,8 @@ pub struct Message {
     pub received: Wall,
     /// Whether it was sent at this node.
     pub own: bool,
+    /// Whether it came after its time, as in [`NewMessage::late`].
+    pub late: bool,
     /// The name it was listened to by, as it was typed.
     pub name: Option<String>,
     /// What came.

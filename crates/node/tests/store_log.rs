@@ -28,7 +28,8 @@ async fn a_new_log_is_empty_and_says_so() {
 async fn what_was_stored_is_read_as_it_came_also_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir, NO_LIMITS);
-    let given = [new(dated(1, 7)), new(plain(2, 9, b"no date")), wallet(b"hello"), new(plain(2, 9, b""))];
+    let late = NewMessage { late: true, ..new(plain(2, 9, b"")) };
+    let given = [new(dated(1, 7)), new(plain(2, 9, b"no date")), wallet(b"hello"), late];
     store.append(given.to_vec());
     stored(&store, 4).await;
     let read = all(&store).await;
@@ -37,6 +38,7 @@ async fn what_was_stored_is_read_as_it_came_also_after_a_restart() {
             seq,
             received: given.received,
             own: given.own,
+            late: given.late,
             name: given.name.clone(),
             content: given.content.clone(),
             reading: None,

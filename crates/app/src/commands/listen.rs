@@ -118,6 +118,8 @@ struct Message {
     #[serde(default)]
     own: bool,
     #[serde(default)]
+    late: bool,
+    #[serde(default)]
     unreadable: Option<String>,
     received: u64,
 }
@@ -386,7 +388,8 @@ fn marks(message: &Message) -> String {
     let request = message.request.then_some("stranger");
     let unreadable = message.unreadable.as_ref().map(|_| "unreadable");
     let alike = message.looks_like.as_deref().map(|nick| format!("looks like {nick}, is another"));
-    let marks = [sealed, request, unreadable, alike.as_deref(), kind].into_iter().flatten();
+    let late = message.late.then_some("late");
+    let marks = [late, sealed, request, unreadable, alike.as_deref(), kind].into_iter().flatten();
     marks.map(|mark| format!("[{mark}]")).collect::<Vec<_>>().join(" ")
 }
 
@@ -445,6 +448,7 @@ mod tests {
         assert_eq!(by(direct), "@0123456789ab  raven~0123456789ab [sealed] [stranger]: a");
         let wallet = json!({ "author": null, "sealed": "dest", "kind": "text" });
         assert_eq!(by(wallet), "#a  (unsigned) [sealed, not authenticated]: a");
+        assert_eq!(by(json!({ "late": true })), "#a  raven~0123456789ab [late]: a");
         assert_eq!(by(json!({ "kind": "action" })), "#a  raven~0123456789ab [action]: a");
         let other = "#a  raven~0123456789ab [looks like raven, is another]: a";
         assert_eq!(by(json!({ "looks_like": "raven" })), other);

@@ -26,6 +26,8 @@ pub(super) struct Row {
     pub(super) seq: u64,
     received: u64,
     own: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    late: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,10 +65,11 @@ pub(super) struct Row {
 }
 
 /// All that a row may have.
-const MEMBERS: [&str; 20] = [
+const MEMBERS: [&str; 21] = [
     "seq",
     "received",
     "own",
+    "late",
     "name",
     "record",
     "peer",
@@ -89,8 +92,8 @@ const MEMBERS: [&str; 20] = [
 impl Row {
     /// The row of a message.
     pub(super) fn of(seq: Seq, logged: Logged) -> Self {
-        let Logged { message: NewMessage { received, own, name, content, reading }, delivery } = logged;
-        let mut row = Self { seq, received: received.0, own, name, ..Self::default() };
+        let Logged { message: NewMessage { received, own, late, name, content, reading }, delivery } = logged;
+        let mut row = Self { seq, received: received.0, own, late, name, ..Self::default() };
         match content {
             Content::Record(record) => row.record = Some(hex(record.bytes())),
             Content::Wallet { peer, text } => (row.peer, row.text) = (Some(peer), Some(hex(&text))),
@@ -174,12 +177,13 @@ impl Members {
         let received = self.number("received", i64::MAX.cast_unsigned())?;
         let received = Wall(received.ok_or("member \"received\" is missing")?);
         let own = self.flag("own")?.ok_or("member \"own\" is missing")?;
+        let late = self.flag("late")?.unwrap_or(false);
         let name = self.text("name")?;
         let content = self.content()?;
         let reading = self.reading(&content)?;
         let delivery = self.delivery(own)?;
         match self.0.keys().next() {
-            None => Ok(Logged { message: NewMessage { received, own, name, content, reading }, delivery }),
+            None => Ok(Logged { message: NewMessage { received, own, late, name, content, reading }, delivery }),
             Some(left) => Err(format!("member {left:?} does not belong to a message of this kind")),
         }
     }
@@ -359,11 +363,11 @@ mod tests {
 
     prop_compose! {
         fn logged()(
-            received in 0..i64::MAX.cast_unsigned(), own: bool, name in proptest::option::of(".*"),
+            received in 0..i64::MAX.cast_unsigned(), own: bool, late: bool, name in proptest::option::of(".*"),
             (content, reading) in content(), delivery in proptest::option::of(delivery()),
         ) -> Logged {
             let delivery = delivery.filter(|_| own);
-            Logged { message: NewMessage { received: Wall(received), own, name, content, reading }, delivery }
+            Logged { message: NewMessage { received: Wall(received), own, late, name, content, reading }, delivery }
         }
     }
 
@@ -410,6 +414,7 @@ mod tests {
             (json!({ "name": format!("{long}x") }), r#"member "name": 4097 bytes are given"#),
             (json!({ "recieved": 1 }), r#"member "recieved" is unknown; did you mean "received"?"#),
             (json!({ "received": u64::MAX }), r#"member "received": a number is given, a whole number from 0 to"#),
+            (json!({ "late": 0 }), r#"member "late": a number is given, true or false is wanted"#),
             (json!({ "own": 1 }), r#"member "own": a number is given, true or false is wanted"#),
             (json!({ "record": format!("{record}00") }), r#"member "record": 1 bytes stand behind the record"#),
             (json!({ "record": "00" }), r#"member "record": "#),

@@ -123,7 +123,7 @@ impl<'a> Owner<'a> {
 }
 
 /// Whether a delegation of good signature is in force: it was issued, and has not run out.
-fn is_in_force(claim: &Delegation, now: Wall) -> bool {
+pub(crate) fn is_in_force(claim: &Delegation, now: Wall) -> bool {
     let now = now.unix_s();
     !claim.is_end() && claim.issued() <= now.saturating_add(AHEAD_S_MAX) && now < claim.until()
 }

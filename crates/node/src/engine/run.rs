@@ -315,7 +315,7 @@ impl Engine {
         if self.router.is_listened_to(record.target()) {
             let name = self.listens.name_of(record.target());
             let content = Content::Record(record.clone());
-            self.hits.push(NewMessage { received: now.wall, own: false, name, content, reading: None });
+            self.hits.push(NewMessage { received: now.wall, own: false, late: true, name, content, reading: None });
         }
     }
 
@@ -360,7 +360,14 @@ impl Engine {
                 if let Some(peer) = self.peer(link).map(|peer| peer.address.clone()) {
                     let peer = format!("{}:{}", peer.host, peer.port);
                     let content = Content::Wallet { peer, text };
-                    self.hits.push(NewMessage { received: now.wall, own: false, name: None, content, reading: None });
+                    self.hits.push(NewMessage {
+                        received: now.wall,
+                        own: false,
+                        late: false,
+                        name: None,
+                        content,
+                        reading: None,
+                    });
                 }
             }
             Control::Accounts { question, answer } => self.asks.answered(link, question, answer),
@@ -550,7 +557,7 @@ impl Engine {
         let text = text.into_bytes();
         self.push(link, Item::Control(Control::Wallet { text: text.clone() }));
         let content = Content::Wallet { peer: shown.to_owned(), text };
-        self.hits.push(NewMessage { received: now.wall, own: true, name: None, content, reading: None });
+        self.hits.push(NewMessage { received: now.wall, own: true, late: false, name: None, content, reading: None });
         Ok(())
     }
 
@@ -578,7 +585,7 @@ impl Engine {
                     let name = self.listens.name_of(record.target());
                     let own = self.publishing.as_ref().is_some_and(|publishing| publishing.record == record);
                     let content = Content::Record(record);
-                    self.hits.push(NewMessage { received: now.wall, own, name, content, reading: None });
+                    self.hits.push(NewMessage { received: now.wall, own, late: false, name, content, reading: None });
                 }
                 Output::Keep(record) => {
                     let own = self.publishing.as_ref().is_some_and(|publishing| publishing.record == record);

@@ -5,7 +5,6 @@ use std::sync::{Arc, MutexGuard};
 
 use nightjar_core::name::{Name, TypedName};
 use nightjar_core::record::Record;
-use nightjar_core::time::Wall;
 use nightjar_envelope::delegation::Delegation;
 use nightjar_envelope::fragment::{Joined, Part};
 use nightjar_envelope::id::MessageId;
@@ -15,6 +14,7 @@ use nightjar_envelope::open::{self, Meaning, OpenedMessage, Refused, Says};
 use nightjar_envelope::{CODING, Place, form};
 
 use super::meaning::Meant;
+use super::people::When;
 use super::state::State;
 use super::{Shared, count};
 use crate::chain::standing::Standing;
@@ -160,7 +160,7 @@ impl PostOpener {
         changes: &mut Vec<Change>,
     ) -> Option<Reading> {
         let OpenedMessage { id, author, signed, form, recipient, says } = opened;
-        let now = message.received;
+        let when = When { came: message.received, said: message.said_by() };
         let is_hand_over = matches!(&says, Says::Map(map) if map.kind() == Kind::HandOver);
         if is_hand_over {
             let Some((old, heir)) = heir(state, author, form, &says) else {
@@ -168,17 +168,17 @@ impl PostOpener {
                 return None;
             };
             // One who is not to be heard does not become another by it, so this comes first.
-            state.goes_on(old, heir, now, changes);
+            state.goes_on(old, heir, when.said, changes);
         }
         if let Some(author) = author {
             if state.known.is_declined(&author) {
                 count(&self.shared.counters.declined);
                 return None;
             }
-            state.known.heard(author, now, changes);
+            state.known.heard(author, when, changes);
         }
         if let Says::Map(map) = &says
-            && self.is_about_people(state, author, map, signed, now, changes)
+            && self.is_about_people(state, author, map, signed, when, changes)
         {
             return None;
         }
@@ -194,21 +194,19 @@ impl PostOpener {
         let direct = author.zip(recipient).filter(|_| form == form::FIRST || form == form::PAIR);
         let (conversation, request) = match (direct, &meant) {
             (Some((other, own)), _) => {
-                (super::direct(&other), self.met(state, own, other, form == form::PAIR, now, changes))
+                (super::direct(&other), self.met(state, own, other, form == form::PAIR, when, changes))
             }
             (None, Some(Meant::Channel(name))) => (name.clone(), false),
             (None, _) => {
                 let request = self.is_request(state, meant.as_ref(), author.as_ref());
                 // Who goes on as another says so to all who listen to his name, and asks us nothing.
                 if let (true, Some(author), Some(Meant::Name(name))) = (request && !is_hand_over, author, &meant) {
-                    self.asked(state, name, author, now, changes);
+                    self.asked(state, name, author, when, changes);
                 }
                 (conversation(message, record, meant.as_ref()), request)
             }
         };
-        let standing = author.map_or(Standing::Anonymous, |author| {
-            state.known.speaker(&author).map_or(Standing::Claimed, |speaker| speaker.standing)
-        });
+        let standing = author.map_or(Standing::Anonymous, |author| state.known.standing(&author, when));
         let said = match says {
             Says::Map(map) => Said::Map { form, map: map.bytes().to_vec() },
             Says::Text(text) => Said::Text { form, text },
@@ -232,11 +230,11 @@ impl PostOpener {
         author: Option<ChatKey>,
         map: &Map,
         signed: bool,
-        now: Wall,
+        when: When,
         changes: &mut Vec<Change>,
     ) -> bool {
         if let (Some(author), Some(nick)) = (author, map.nick()) {
-            state.known.card(author, nick, map.time_ms(), now, changes);
+            state.known.card(author, nick, map.time_ms(), when, changes);
         }
         match map.kind() {
             Kind::Card => true,
@@ -252,11 +250,11 @@ impl PostOpener {
                 let checked = delegation.map(|delegation| {
                     // A claim is signed by the key it is for; the end of one may be told by anybody.
                     let author = author.filter(|_| signed);
-                    delegation.check(state.network, author.as_ref(), now.unix_s())
+                    delegation.check(state.network, author.as_ref(), when.said.unix_s())
                 });
                 match checked {
                     Some(Ok(checked)) => {
-                        if state.known.proof(&checked, false, now, changes) && !checked.is_end() {
+                        if state.known.proof(&checked, false, when.came, changes) && !checked.is_end() {
                             state.known.claims(checked.claim.chat_key, checked.claim.account, changes);
                             self.shared.look_at(checked.claim.account, Ask::Daemon);
                         }
@@ -276,16 +274,15 @@ impl PostOpener {
         own: ChatKey,
         other: ChatKey,
         on_pair: bool,
-        now: Wall,
+        when: When,
         changes: &mut Vec<Change>,
     ) -> bool {
-        let now = now.unix_s();
         let known = state.known.pair(&own, &other).copied();
         let mut pair = known.unwrap_or(Pair::new(own, other, Relation::Request));
-        pair.heard = now;
-        pair.asked = now;
+        pair.heard = when.last_s(pair.heard);
+        pair.asked = when.last_s(pair.asked);
         if on_pair {
-            pair.answered = now;
+            pair.answered = when.last_s(pair.answered);
         }
         // A contact of another of our keys is no stranger.
         let is_request = pair.relation == Relation::Request && !state.known.is_contact(&other);
@@ -295,12 +292,12 @@ impl PostOpener {
 
     /// A stranger wrote to a name of ours in clear, and signed it: he can be accepted, or declined. He does not listen where only
     /// the two of us know, so he does not count as heard there.
-    fn asked(&self, state: &mut State, name: &Name, other: ChatKey, now: Wall, changes: &mut Vec<Change>) {
+    fn asked(&self, state: &mut State, name: &Name, other: ChatKey, when: When, changes: &mut Vec<Change>) {
         let own = state.names.iter().find(|(of_own, _)| of_own == name).map(|(_, key)| *key);
         let Some(own) = own else { return };
         let known = state.known.pair(&own, &other).copied();
         let pair = known.unwrap_or(Pair::new(own, other, Relation::Request));
-        let pair = Pair { asked: now.unix_s(), ..pair };
+        let pair = Pair { asked: when.last_s(pair.asked), ..pair };
         // Of requests there is always room for one more: the one silent longest goes.
         state.known.set_pair(pair, changes).unwrap_or(());
     }
@@ -346,3 +343,6 @@ fn conversation(message: &NewMessage, record: &Record, meant: Option<&Meant>) ->
         _ => message.name.as_deref().and_then(folded).unwrap_or_else(|| record.target().to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

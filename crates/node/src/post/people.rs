@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nightjar_core::time::Wall;
-use nightjar_envelope::delegation::Checked;
+use nightjar_envelope::delegation::{Checked, Delegation};
 use nightjar_envelope::key::ChatKey;
 
 use super::proofs::Proofs;
-use crate::chain::standing::Standing;
+use crate::chain::standing::{Standing, is_in_force};
 use crate::message::Speaker;
 use crate::store::{Change, Pair, Proof, Relation};
 
@@ -44,6 +44,28 @@ pub(super) struct Known {
     declined: BTreeMap<ChatKey, Wall>,
     /// Pairs that came, went, or stand otherwise since it was last asked: ours and the other's key.
     changed: BTreeSet<(ChatKey, ChatKey)>,
+}
+
+/// When something came, and by when it was said at the latest: the same, but for what came late.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct When {
+    pub(super) came: Wall,
+    pub(super) said: Wall,
+}
+
+impl When {
+    /// When a message of this kind was last said, in Unix seconds, if it was at `before` so far. What comes late does not undo what
+    /// came before it.
+    pub(super) fn last_s(self, before: u32) -> u32 {
+        let said = self.said.unix_s();
+        if self.said < self.came { said.max(before) } else { said }
+    }
+}
+
+impl From<Wall> for When {
+    fn from(now: Wall) -> Self {
+        Self { came: now, said: now }
+    }
 }
 
 /// There is no room for one more contact.
@@ -178,7 +200,8 @@ impl Known {
     }
 
     /// Something signed by this key came.
-    pub(super) fn heard(&mut self, key: ChatKey, now: Wall, changes: &mut Vec<Change>) -> &Speaker {
+    pub(super) fn heard(&mut self, key: ChatKey, when: impl Into<When>, changes: &mut Vec<Change>) -> &Speaker {
+        let When { came, said } = when.into();
         if !self.speakers.contains_key(&key) {
             self.make_room_for_speaker(changes);
         }
@@ -191,19 +214,27 @@ impl Known {
             source: String::new(),
             block: 0,
             looked: Wall(0),
-            first: now,
+            // The date of what comes late is its author's word alone: nobody becomes known for long by it.
+            first: came,
             heard: Wall(0),
         });
-        if now.0 >= speaker.heard.0.saturating_add(HEARD_MS) || speaker.heard == Wall(0) {
-            speaker.heard = now;
+        if said.0 >= speaker.heard.0.saturating_add(HEARD_MS) || speaker.heard == Wall(0) {
+            speaker.heard = said;
             changes.push(Change::Speaker(speaker.clone()));
         }
         speaker
     }
 
     /// What somebody calls himself: the last word counts, by his own clock.
-    pub(super) fn card(&mut self, key: ChatKey, nick: &str, time_ms: u64, now: Wall, changes: &mut Vec<Change>) {
-        self.heard(key, now, changes);
+    pub(super) fn card(
+        &mut self,
+        key: ChatKey,
+        nick: &str,
+        time_ms: u64,
+        when: impl Into<When>,
+        changes: &mut Vec<Change>,
+    ) {
+        self.heard(key, when, changes);
         let Some(speaker) = self.speakers.get_mut(&key) else { return };
         if speaker.nick.is_some() && time_ms <= speaker.nick_ms {
             return;
@@ -292,6 +323,27 @@ impl Known {
         speaker.block = *block;
         speaker.looked = now;
         changes.push(Change::Speaker(speaker.clone()));
+    }
+
+    /// How somebody stood to his account when he said something, as far as that can be known. The chain says what is now: that counts
+    /// for what came late if his delegation was in force when it was said. Of what has run out since then nobody can say any more how it
+    /// was.
+    pub(super) fn standing(&self, key: &ChatKey, When { came, said }: When) -> Standing {
+        let Some(speaker) = self.speaker(key) else { return Standing::Claimed };
+        if said == came {
+            return speaker.standing;
+        }
+        let claims = self.proofs.claimed_by(key).filter(|proof| Some(proof.account) == speaker.account);
+        let mut claims = claims.filter_map(|proof| Delegation::parse(&proof.bytes).ok());
+        match speaker.standing {
+            Standing::Proven | Standing::ProvenByPeers if !claims.any(|claim| is_in_force(&claim, said)) => {
+                Standing::Unchecked
+            }
+            Standing::Lapsed if claims.any(|claim| is_in_force(&claim, said) && !is_in_force(&claim, came)) => {
+                Standing::Unchecked
+            }
+            standing => standing,
+        }
     }
 
     /// Changes a pair, or makes it.
@@ -460,6 +512,28 @@ mod tests {
 
     fn pair(other: u32, relation: Relation, heard: u32) -> Pair {
         Pair { own: key(0), other: key(other), relation, wrote: 0, answered: 0, heard, asked: 0 }
+    }
+
+    #[test]
+    fn what_the_chain_says_now_counts_for_what_came_late_if_the_delegation_was_in_force_then() {
+        const ISSUED: u32 = 1_795_000_000;
+        let at = |s: u32| Wall(u64::from(s) * 1000);
+        let stands = |standing: Standing, said: u32, came: u32| {
+            let (mut known, mut changes) = (Known::default(), Vec::new());
+            known.heard(key(1), at(ISSUED), &mut changes);
+            assert!(known.proof(&checked(7, key(1), 1234, ISSUED, Scope::SPEAK), false, at(ISSUED), &mut changes));
+            known.judge(key(1), 1234, standing, &(String::new(), 1), at(came), &mut changes);
+            known.standing(&key(1), When { came: at(came), said: at(said) })
+        };
+        let (day, life) = (86_400, nightjar_envelope::delegation::LIFE_S_MAX);
+        assert_eq!(stands(Standing::Proven, ISSUED + day, ISSUED + 3 * day), Standing::Proven);
+        assert_eq!(stands(Standing::ProvenByPeers, ISSUED + day, ISSUED + day), Standing::ProvenByPeers, "not late");
+        assert_eq!(stands(Standing::Proven, ISSUED - day, ISSUED + day), Standing::Unchecked, "issued after that");
+        assert_eq!(stands(Standing::Lapsed, ISSUED + day, ISSUED + 3 * day), Standing::Lapsed, "the account was sold");
+        let (before, after) = (ISSUED + life - 3 * day, ISSUED + life + day);
+        assert_eq!(stands(Standing::Lapsed, before, after), Standing::Unchecked, "it has run out since");
+        assert_eq!(stands(Standing::Lapsed, after - 3_600, after), Standing::Lapsed, "it had run out");
+        assert_eq!(stands(Standing::Claimed, ISSUED + day, after), Standing::Claimed);
     }
 
     #[test]

@@ -566,7 +566,14 @@ impl State {
             mention: false,
         };
         let name = typed(&letter.to);
-        let own = NewMessage { received: now, own: true, name, content: Came::Record(head), reading: Some(reading) };
+        let own = NewMessage {
+            received: now,
+            own: true,
+            late: false,
+            name,
+            content: Came::Record(head),
+            reading: Some(reading),
+        };
         Ok(Prepared {
             deadline: if matches!(again, Again::Anew { .. }) { deadline } else { deadline.min(expiry) },
             again,
@@ -612,7 +619,14 @@ impl State {
         let content = Came::Record(record.clone());
         Ok(Prepared {
             id,
-            own: NewMessage { received: now, own: true, name: typed(&letter.to), content, reading: Some(reading) },
+            own: NewMessage {
+                received: now,
+                own: true,
+                late: false,
+                name: typed(&letter.to),
+                content,
+                reading: Some(reading),
+            },
             again: Again::AsItIs(vec![record.clone()]),
             deadline: deadline.min(expiry),
             records: vec![record],

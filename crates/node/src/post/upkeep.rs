@@ -309,8 +309,9 @@ impl Post {
         tellings
     }
 
-    /// Old parts are dropped by a clock that is steady alone.
-    fn turn_the_day(&self, is_steady: bool) {
+    /// What a new day changes: the targets, and which parts can still become whole. Old parts are dropped by a clock that is steady
+    /// alone.
+    pub(super) fn turn_the_day(&self, is_steady: bool) {
         let now = self.shared.clock.wall();
         let mut state = self.shared.lock();
         if state.is_stale(now) {

@@ -155,8 +155,9 @@ fn columns(delivery: &Delivery) -> (u8, u32, Option<&str>) {
 fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusqlite::Result<bool> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO message (seq, received_ms, own, name, target, identity, record, peer, text,
-                              conversation, message_id, author, own_key, form, said, unreadable, state, request, mention)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+                              conversation, message_id, author, own_key, form, said, unreadable, state, request, mention,
+                              late)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
          ON CONFLICT DO NOTHING",
     )?;
     let (record, peer, text) = match &message.content {
@@ -192,6 +193,7 @@ fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusq
         reading.map(|reading| reading.standing.to_string()),
         reading.is_some_and(|reading| reading.request),
         reading.is_some_and(|reading| reading.mention),
+        message.late,
     ])?;
     Ok(inserted > 0)
 }

@@ -192,7 +192,7 @@ pub enum Change {
     Checked {
         /// The author.
         author: ChatKey,
-        /// Messages that came before stay unchecked: the chain said nothing of that time.
+        /// Messages that came before, or late, stay unchecked: the chain said nothing of that time.
         since: Wall,
         /// What the chain says.
         standing: Standing,
@@ -329,7 +329,7 @@ pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()>
         Change::NotIgnored(what) => transaction.execute("DELETE FROM ignored WHERE what = ?1", [what]),
         Change::Checked { author, since, standing } => {
             let checked = transaction.execute(
-                "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND state IN (?4, ?5)",
+                "UPDATE message SET state = ?3 WHERE author = ?1 AND received_ms >= ?2 AND NOT late AND state IN (?4, ?5)",
                 params![
                     author.as_bytes(),
                     signed(since.0),

@@ -272,7 +272,7 @@ mod tests {
 
     fn text(bytes: usize) -> NewMessage {
         let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; bytes] };
-        NewMessage { received: Wall(0), own: false, name: None, content, reading: None }
+        NewMessage { received: Wall(0), own: false, late: false, name: None, content, reading: None }
     }
 
     #[test]

@@ -177,7 +177,8 @@ const SEQS_OF_CONVERSATION: &str = "SELECT seq FROM message WHERE conversation =
 fn messages(which: &str) -> String {
     format!(
         "SELECT seq, received_ms, own, name, record, peer, text, conversation, message_id, author, own_key, form, said,
-                unreadable, message.state, request, delivery, delivery_peers, delivery_why, mention, {SPEAKER}
+                unreadable, message.state, request, delivery, delivery_peers, delivery_why, mention, late,
+                {SPEAKER}
          FROM message LEFT JOIN speaker ON speaker.key = message.author {which}"
     )
 }
@@ -195,10 +196,11 @@ fn message(row: &Row<'_>) -> rusqlite::Result<(Message, u64)> {
         seq: row.get::<_, i64>(0)?.cast_unsigned(),
         received: wall(row, 1)?,
         own: row.get(2)?,
+        late: row.get(20)?,
         name: row.get(3)?,
         content,
         reading: reading(row)?,
-        speaker: row.get_ref(20)?.as_blob_or_null()?.map(|_| speaker(row, 20)).transpose()?,
+        speaker: row.get_ref(21)?.as_blob_or_null()?.map(|_| speaker(row, 21)).transpose()?,
         delivery: delivery(row, 16)?,
     };
     let said = row.get_ref(12)?.as_blob_or_null()?.map_or(0, <[u8]>::len);

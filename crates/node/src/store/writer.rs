@@ -367,6 +367,7 @@ mod tests {
         let text = |bytes: usize| NewMessage {
             received: Wall(1),
             own: false,
+            late: false,
             name: None,
             content: Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; bytes] },
             reading: None,
@@ -434,7 +435,7 @@ mod tests {
         let (mut writer, _stored) =
             Writer::new(connection, &path, StoreLimits::default(), Box::new(Unopened), queue, readers).unwrap();
         let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; 8 << 20] };
-        let message = NewMessage { received: Wall(1), own: false, name: None, content, reading: None };
+        let message = NewMessage { received: Wall(1), own: false, late: false, name: None, content, reading: None };
         let work = Work { messages: vec![message; 4], ..Work::default() };
         commit(&mut writer.connection, StoreLimits::default(), &work).unwrap();
         let none = StoreLimits { messages_max: 1, bytes_max: 1 };

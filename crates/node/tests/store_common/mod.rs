@@ -26,6 +26,7 @@ pub fn new(record: Record) -> NewMessage {
     NewMessage {
         received: Wall(1_700_000_000_123),
         own: false,
+        late: false,
         name: Some("#demo".into()),
         content: Content::Record(record),
         reading: None,
@@ -34,7 +35,7 @@ pub fn new(record: Record) -> NewMessage {
 
 pub fn wallet(text: &[u8]) -> NewMessage {
     let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: text.to_vec() };
-    NewMessage { received: Wall(1_700_000_000_456), own: true, name: None, content, reading: None }
+    NewMessage { received: Wall(1_700_000_000_456), own: true, late: false, name: None, content, reading: None }
 }
 
 /// Waits until this seq is committed.

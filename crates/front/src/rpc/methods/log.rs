@@ -47,6 +47,7 @@ pub(crate) const EXPORT: Method<Handle> = Method {
         field("messages[].seq", "integer", "Its place in this log. In another it gets another."),
         field("messages[].received", "integer", "When it came, Unix milliseconds."),
         field("messages[].own", "boolean", "Whether it was sent at this node."),
+        field_if("messages[].late", "boolean", "`true` when it came after its time, as in `getmessages`."),
         field_if("messages[].name", "text", "The name it was listened to by, as it was typed."),
         field_if("messages[].record", "hex", "All bytes of the record, or of the part that came last."),
         field_if("messages[].peer", "text", "Of a wallet's text, in place of `record`: the wallet's address."),

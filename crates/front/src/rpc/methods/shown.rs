@@ -96,6 +96,11 @@ pub(super) const SHOWN: &[Field] = &[
     field_if("messages[].expiry", "integer", "Until when a dated record may be passed on, Unix seconds."),
     field("messages[].own", "boolean", "Whether it was sent at this node."),
     field("messages[].received", "integer", "When it came, Unix milliseconds."),
+    field_if(
+        "messages[].late",
+        "boolean",
+        "`true` when it came after its time, from a neighbour who had kept it: it is history and no news. It is unread all the same.",
+    ),
 ];
 
 /// One page of the log.
@@ -133,6 +138,8 @@ struct ShownMessage {
     #[serde(flatten)]
     delivery: ShownDelivery,
     received: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    late: bool,
 }
 
 #[derive(Default, Serialize)]
@@ -364,7 +371,7 @@ fn json_bytes_max(message: &Message) -> usize {
 }
 
 fn shown(message: Message, alike: &Alike) -> ShownWhat {
-    let Message { seq: _, received, own, name, content, reading, speaker, delivery } = message;
+    let Message { seq: _, received, own, late, name, content, reading, speaker, delivery } = message;
     let content = match content {
         Content::Record(record) => ShownContent::Record(Box::new(shown_record(&record, name, reading, speaker, alike))),
         Content::Wallet { peer, text } => {
@@ -372,7 +379,7 @@ fn shown(message: Message, alike: &Alike) -> ShownWhat {
         }
     };
     let delivery = delivery.map(shown_delivery).unwrap_or_default();
-    ShownWhat::Message(Box::new(ShownMessage { content, own, delivery, received: received.0 }))
+    ShownWhat::Message(Box::new(ShownMessage { content, own, delivery, received: received.0, late }))
 }
 
 fn shown_delivery(delivery: Delivery) -> ShownDelivery {
@@ -508,6 +515,7 @@ mod tests {
             seq,
             received: Wall(1_767_225_000_123),
             own: seq.is_multiple_of(2),
+            late: false,
             name: Some("#Ch".to_owned()),
             content,
             reading: None,
