@@ -385,7 +385,7 @@ impl Handle {
                 self.post.cancel(outgoing.id);
             }
         }
-        self.store.erase(what).await
+        self.store.erase(what, self.post.now()).await
     }
 
     /// All conversations, those in which something was said last first.

@@ -158,14 +158,14 @@ async fn what_is_erased_is_gone_from_log_and_search_and_that_is_told() {
     };
     store.append(vec![text(1, "#a", 1), text(2, "#b", 1), text(3, "#a", 2), text(4, "#b", 2)]);
     stored(&store, 4).await;
-    assert_eq!(store.erase(Erase::Conversation("#a".to_owned())).await.unwrap(), 2);
+    assert_eq!(store.erase(Erase::Conversation("#a".to_owned()), Wall(1_700_000_000_000)).await.unwrap(), 2);
     let events = happened(&store, 0, &Filter::default()).await;
     assert_eq!(short(&events), ["2 stored 2", "4 stored 4", "5 erased 1", "6 erased 3"]);
-    assert_eq!(store.erase(Erase::Conversation("#a".to_owned())).await.unwrap(), 0);
-    assert_eq!(store.erase(Erase::Author(key(1))).await.unwrap(), 1);
+    assert_eq!(store.erase(Erase::Conversation("#a".to_owned()), Wall(1_700_000_000_000)).await.unwrap(), 0);
+    assert_eq!(store.erase(Erase::Author(key(1)), Wall(1_700_000_000_000)).await.unwrap(), 1);
     let wanted = Search { words: "quixotic*".to_owned(), limit: 9, ..Search::default() };
     assert_eq!(seqs(&store.search(wanted).await.unwrap().messages), [4]);
-    assert_eq!(store.erase(Erase::All).await.unwrap(), 1);
+    assert_eq!(store.erase(Erase::All, Wall(1_700_000_000_000)).await.unwrap(), 1);
     assert!(all(&store).await.is_empty());
     store.close().await;
     let file = std::fs::read(&path).unwrap();

@@ -1,14 +1,15 @@
 //! The log while one commit writes to it: messages, and what happens to them, get numbers of one row. Never gives a number twice.
 
 use nightjar_core::record::Record;
+use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::ChatKey;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use sha2::{Digest as _, Sha256};
 
 use super::read::{self, signed};
-use super::search;
 use super::{MESSAGE_BYTES_EXTRA, cost};
+use super::{erased, search};
 use crate::message::{Content, Delivery, Logged, NewMessage, Reading, Said};
 
 /// A message says something else of itself.
@@ -27,11 +28,21 @@ pub(super) struct Log<'t> {
     pub(super) bytes: i64,
     /// Messages that were erased.
     pub(super) erased: i64,
+    /// Whether any message is remembered as erased.
+    pub(super) remembers: bool,
 }
 
 impl Log<'_> {
+    /// Stores a message that came; `false` when the record, or the message, is there already, or was erased.
+    pub(super) fn take(&mut self, message: &NewMessage) -> rusqlite::Result<bool> {
+        if self.remembers && erased::was(self.transaction, message)? {
+            return Ok(false);
+        }
+        self.store(message)
+    }
+
     /// Stores a message; `false` when the record, or the message, is there already.
-    pub(super) fn store(&mut self, message: &NewMessage) -> rusqlite::Result<bool> {
+    fn store(&mut self, message: &NewMessage) -> rusqlite::Result<bool> {
         let stored = insert(self.transaction, self.last + 1, message)?;
         if stored {
             self.last += 1;
@@ -52,7 +63,7 @@ impl Log<'_> {
         changed.map_or(Ok(()), |seq| self.happened(CHANGED, seq))
     }
 
-    /// Stores a message of another log; `false` when it is there already.
+    /// Stores a message of another log; `false` when it is there already. One that was erased comes back: the user's later word counts.
     pub(super) fn import(&mut self, Logged { message, delivery }: &Logged) -> rusqlite::Result<bool> {
         // Two texts of wallets may be the same, but not when they came at the same moment.
         let stored = !self.has_wallet_text(message)? && self.store(message)?;
@@ -93,10 +104,11 @@ impl Log<'_> {
     }
 
     /// Erases messages; that they are gone is an event of its own. Those that are gone already are left out.
-    pub(super) fn erase(&mut self, seqs: &[i64]) -> rusqlite::Result<()> {
+    pub(super) fn erase(&mut self, seqs: &[i64], now: Wall) -> rusqlite::Result<()> {
         for seq in seqs {
-            let cost = read::one(self.transaction, *seq)?.map(|(_, cost)| cost);
-            let Some(cost) = cost else { continue };
+            let Some((message, cost)) = read::one(self.transaction, *seq)? else { continue };
+            erased::remember(self.transaction, &message, now)?;
+            self.remembers = true;
             self.happened(ERASED, *seq)?;
             search::forget(self.transaction, *seq)?;
             self.transaction
@@ -200,7 +212,7 @@ fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusq
 
 /// What two records that are the same have in common: the id of a dated one is made of all its bytes; that of a
 /// plain one is whatever its sender wrote there.
-fn identity(record: &Record) -> Vec<u8> {
+pub(super) fn identity(record: &Record) -> Vec<u8> {
     match record.stamp() {
         Some(_) => record.msg_id().0.to_vec(),
         None => Sha256::digest(record.bytes()).to_vec(),

@@ -4,6 +4,7 @@
 //! wait, and never loses a message without counting it. No SQL stands outside this room.
 
 mod copy;
+mod erased;
 mod events;
 mod log;
 mod outbox;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nightjar_core::router::KnownAddress;
+use nightjar_core::time::Wall;
 use tokio::sync::watch;
 
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
@@ -218,8 +220,9 @@ impl Store {
         self.inner.readers.read(search::conversations).await
     }
 
-    /// Erases messages, up to the last that is there now, in slices between which others are stored. Gives how many there were.
-    pub async fn erase(&self, what: Erase) -> Result<u64, EraseError> {
+    /// Erases messages, up to the last that is there now, in slices between which others are stored. What others may bring again is
+    /// remembered and not stored another time. Gives how many there were.
+    pub async fn erase(&self, what: Erase, now: Wall) -> Result<u64, EraseError> {
         let (mut since, until, mut erased) = (0, *self.inner.stored.borrow(), 0);
         loop {
             let what = what.clone();
@@ -228,7 +231,7 @@ impl Store {
             let Some(last) = seqs.last() else { return Ok(erased) };
             since = *last;
             erased += seqs.len() as u64;
-            self.change(vec![Change::Erase(seqs)]).await?;
+            self.change(vec![Change::Erase(seqs, now)]).await?;
         }
     }
 

@@ -207,8 +207,8 @@ pub enum Change {
     Outgoing(Outgoing),
     /// It went, or is given up.
     NotOutgoing(String, MessageId),
-    /// Messages are erased.
-    Erase(Vec<Seq>),
+    /// Messages are erased at this time.
+    Erase(Vec<Seq>, Wall),
     /// A conversation was read up to there.
     Read(String, Seq),
 }
@@ -239,7 +239,7 @@ pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()>
         Change::Own(message, delivery) => return log.store_own(message, delivery),
         Change::Delivery(conversation, id, delivery) => return log.deliver(conversation, *id, delivery),
         Change::Outgoing(outgoing) => outbox::put(transaction, outgoing),
-        Change::Erase(seqs) => return log.erase(&seqs.iter().map(|seq| signed(*seq)).collect::<Vec<_>>()),
+        Change::Erase(seqs, now) => return log.erase(&seqs.iter().map(|seq| signed(*seq)).collect::<Vec<_>>(), *now),
         Change::Read(conversation, seq) => search::mark_read(transaction, conversation, *seq),
         Change::NotOutgoing(conversation, id) => outbox::remove(transaction, conversation, *id),
         Change::Join(Joined { name, typed, root, password }) => transaction.execute(

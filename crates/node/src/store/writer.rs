@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nightjar_core::router::KnownAddress;
+use nightjar_core::time::Wall;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 use tokio::sync::watch;
 
+use super::erased::{self, Forgetting};
 use super::log::Log;
 use super::queue::{KEPT_BYTES_MAX, KEPT_ORDERS_MAX, Order, Patience, PlacedOrder, Queue, Work};
 use super::read::{Readers, last_seq, signed};
@@ -36,6 +38,7 @@ pub(super) struct Writer {
     readers: Arc<Readers>,
     stored: watch::Sender<Seq>,
     trouble: Trouble,
+    forgetting: Forgetting,
     /// A secret was given up, and may still stand in the write-ahead log.
     journal_has_secrets: bool,
 }
@@ -69,8 +72,10 @@ impl Writer {
     ) -> rusqlite::Result<(Self, watch::Receiver<Seq>)> {
         let (stored, receiver) = watch::channel(last_seq(&connection)?);
         let (path, trouble) = (path.to_owned(), Trouble::default());
-        let journal_has_secrets = false;
-        Ok((Self { connection, path, limits, opener, queue, readers, stored, trouble, journal_has_secrets }, receiver))
+        let (forgetting, journal_has_secrets) = (Forgetting::default(), false);
+        let writer =
+            Self { connection, path, limits, opener, queue, readers, stored, trouble, forgetting, journal_has_secrets };
+        Ok((writer, receiver))
     }
 
     /// Writes until the queue is closed. When this returns all is on disk, or counted as not stored.
@@ -82,7 +87,9 @@ impl Writer {
             let (mut later, closing) = self.queue.take(patience);
             let Opened { messages, changes } = self.opener.open(std::mem::take(&mut later.messages));
             pending.extend(Work { messages, changes, ..later });
-            let result = commit(&mut self.connection, self.limits, &pending);
+            let last = pending.messages.iter().map(|message| message.received).max();
+            let forget_by = last.and_then(|last| self.forgetting.due(Instant::now(), last));
+            let result = commit(&mut self.connection, self.limits, &pending, forget_by);
             self.journal_has_secrets |= result.is_ok() && pending.changes().any(gives_up_a_secret);
             let orders = std::mem::take(&mut pending.orders);
             match result {
@@ -246,15 +253,21 @@ fn answer(orders: Vec<PlacedOrder>, results: impl Iterator<Item = Result<usize, 
 }
 
 /// Writes all of it, or nothing.
-fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusqlite::Result<Committed> {
+fn commit(
+    connection: &mut Connection,
+    limits: StoreLimits,
+    work: &Work,
+    forget_by: Option<Wall>,
+) -> rusqlite::Result<Committed> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (before, entries, bytes): (i64, i64, i64) =
         transaction.query_row("SELECT last_seq, entries, bytes FROM log", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-    let mut log = Log { transaction: &transaction, last: before, bytes, erased: 0 };
+    let remembers = erased::is_any(&transaction)?;
+    let mut log = Log { transaction: &transaction, last: before, bytes, erased: 0, remembers };
     for message in &work.messages {
-        log.store(message)?;
+        log.take(message)?;
     }
     for change in &work.changes {
         people::change(&mut log, change)?;
@@ -264,11 +277,19 @@ fn commit(connection: &mut Connection, limits: StoreLimits, work: &Work) -> rusq
         replace_addresses(&transaction, known)?;
     }
     let Log { last, mut bytes, erased, .. } = log;
+    let forgets = forget_by.filter(|_| remembers);
+    if let Some(now) = forgets {
+        erased::forget(&transaction, now)?;
+    }
     let mut entries = entries + (last - before) - erased;
     let slice = DROP_SLICE.saturating_add((last - before).cast_unsigned());
     let (dropped, over) = drop_oldest(&transaction, limits, &mut entries, &mut bytes, slice)?;
-    let changed =
-        last > before || dropped || !work.changes.is_empty() || !work.orders.is_empty() || work.addresses.is_some();
+    let changed = last > before
+        || dropped
+        || forgets.is_some()
+        || !work.changes.is_empty()
+        || !work.orders.is_empty()
+        || work.addresses.is_some();
     if changed {
         transaction.execute("UPDATE log SET last_seq = ?1, entries = ?2, bytes = ?3", params![last, entries, bytes])?;
         transaction.commit()?;
@@ -353,8 +374,6 @@ fn drop_oldest(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-    use nightjar_core::time::Wall;
-
     use super::super::Unopened;
     use super::*;
     use crate::message::{Content, NewMessage};
@@ -374,7 +393,7 @@ mod tests {
         };
         let limits = StoreLimits::default();
         let fits = Work { messages: vec![text(1)], ..Work::default() };
-        commit(&mut connection, limits, &fits).unwrap();
+        commit(&mut connection, limits, &fits, None).unwrap();
 
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         let full = |connection: &Connection, pages: i64| {
@@ -382,13 +401,13 @@ mod tests {
         };
         full(&connection, pages + 1);
         let too_much = Work { messages: vec![text(1), text(1 << 20)], ..Work::default() };
-        let error = commit(&mut connection, limits, &too_much).err().unwrap();
+        let error = commit(&mut connection, limits, &too_much, None).err().unwrap();
         let problem = schema::problem(&path, &error);
         assert!(problem.ends_with("disk is full: make room on the disk"), "{problem}");
         assert_eq!(last_seq(&connection).unwrap(), 1);
 
         full(&connection, 1 << 20);
-        let done = commit(&mut connection, limits, &too_much).unwrap();
+        let done = commit(&mut connection, limits, &too_much, None).unwrap();
         assert_eq!(done.last_seq, 3);
         let rows: i64 = connection.query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 3);
@@ -437,9 +456,9 @@ mod tests {
         let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; 8 << 20] };
         let message = NewMessage { received: Wall(1), own: false, late: false, name: None, content, reading: None };
         let work = Work { messages: vec![message; 4], ..Work::default() };
-        commit(&mut writer.connection, StoreLimits::default(), &work).unwrap();
+        commit(&mut writer.connection, StoreLimits::default(), &work, None).unwrap();
         let none = StoreLimits { messages_max: 1, bytes_max: 1 };
-        commit(&mut writer.connection, none, &Work::default()).unwrap();
+        commit(&mut writer.connection, none, &Work::default(), None).unwrap();
         let free = |writer: &Writer| -> i64 {
             writer.connection.pragma_query_value(None, "freelist_count", |row| row.get(0)).unwrap()
         };

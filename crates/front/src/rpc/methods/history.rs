@@ -120,7 +120,7 @@ pub(crate) const ERASE: Method<Handle> = Method {
     name: "erase",
     summary: "Erases messages of this node's log for good: those of a conversation, of an author, or all.",
     notes: "One of `name`, `author` and `all` is given. Others keep what they have. Each message that is gone is told as an event `erased`; its text and \
-            its words are overwritten in the file. What came is not fetched again, and what waits in the outbox is taken back. Who somebody is, and who \
+            its words are overwritten in the file. It does not come back when others bring it again, in the same record or in another; `importmessages` brings it back. What waits in the outbox is taken back. Who somebody is, and who \
             is a contact, is not forgotten.",
     params: &[
         Param {
