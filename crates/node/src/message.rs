@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use nightjar_core::name::TypedName;
-use nightjar_core::record::{MsgId, Record, Target};
+use nightjar_core::record::{LIFETIME_S_MAX, MsgId, Record, Target};
 use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::ChatKey;
@@ -38,11 +38,7 @@ pub struct NewMessage {
 impl NewMessage {
     /// By when it was said at the latest: of what came late the end of its life, if that is before it came.
     pub fn said_by(&self) -> Wall {
-        let expiry = match &self.content {
-            Content::Record(record) => record.stamp().map(|stamp| Wall(u64::from(stamp.expiry) * 1000)),
-            Content::Wallet { .. } => None,
-        };
-        expiry.filter(|expiry| self.late && *expiry < self.received).unwrap_or(self.received)
+        shown_at(None, expiry_of(&self.content), self.received, self.late)
     }
 }
 
@@ -144,6 +140,37 @@ pub fn text_of<'m>(content: &'m Content, reading: Option<&'m Reading>) -> Option
             std::str::from_utf8(record.body()).ok().filter(|_| is_raw(record)).map(Cow::Borrowed)
         }
         (Some(Said::Raw) | None, Content::Wallet { text, .. }) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
+    }
+}
+
+/// When a message is shown as said: at its author's time, if that can be.
+///
+/// It was not said after it came, nor after its record's expiry, nor longer before that than a record lives. Without an author's time it
+/// is shown when it came, and late by its expiry at the latest. It depends on what is stored alone: no clock moves it later.
+pub fn shown_at(author_ms: Option<u64>, expiry_s: Option<u32>, received: Wall, late: bool) -> Wall {
+    let ms = |seconds: u32| u64::from(seconds) * 1000;
+    let expiry = expiry_s.filter(|_| author_ms.is_some() || late);
+    let by = expiry.map_or(received.0, |expiry| received.0.min(ms(expiry)));
+    let from = expiry.map_or(0, |expiry| ms(expiry.saturating_sub(LIFETIME_S_MAX)));
+    // Where the two disagree, the clock of this node or of the author was wrong: when it came is certain.
+    Wall(author_ms.unwrap_or(by).max(from).min(by))
+}
+
+impl Message {
+    /// When it is shown as said, as [`shown_at`] has it.
+    pub fn shown(&self) -> Wall {
+        let author_ms = match self.reading.as_ref().map(|reading| &reading.said) {
+            Some(Said::Map { map, .. }) => Map::read_all(map).ok().map(|map| map.time_ms()),
+            _ => None,
+        };
+        shown_at(author_ms, expiry_of(&self.content), self.received, self.late)
+    }
+}
+
+fn expiry_of(content: &Content) -> Option<u32> {
+    match content {
+        Content::Record(record) => record.stamp().map(|stamp| stamp.expiry),
+        Content::Wallet { .. } => None,
     }
 }
 
@@ -370,5 +397,58 @@ impl Draft {
     /// A text to a name, as most are.
     pub fn text(name: TypedName, text: &str) -> Self {
         Self { to: Destination::Name(name), body: text.as_bytes().to_vec(), plain: false, lifetime_s: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EXPIRY: u32 = 1_800_000_000;
+
+    fn at(unix_s: u32) -> Wall {
+        Wall(u64::from(unix_s) * 1000)
+    }
+
+    #[test]
+    fn a_message_is_shown_at_its_authors_time_if_that_can_be() {
+        let shown = |author: u32, received: u32| shown_at(Some(at(author).0), Some(EXPIRY), at(received), false);
+        assert_eq!(shown(EXPIRY - 600, EXPIRY - 590), at(EXPIRY - 600));
+        assert_eq!(shown(EXPIRY - 600, EXPIRY + 86_400), at(EXPIRY - 600), "by catch-up");
+        assert_eq!(shown(EXPIRY - 500, EXPIRY - 590), at(EXPIRY - 590), "not after it came");
+        assert_eq!(shown(EXPIRY + 50, EXPIRY + 60), at(EXPIRY), "not after its record's end");
+        assert_eq!(shown(0, EXPIRY - 590), at(EXPIRY - LIFETIME_S_MAX), "not before its record was made");
+        assert_eq!(shown(0, EXPIRY - 2 * LIFETIME_S_MAX), at(EXPIRY - 2 * LIFETIME_S_MAX), "a clock was wrong");
+    }
+
+    #[test]
+    fn without_an_authors_time_it_is_shown_when_it_came_or_late_by_its_expiry() {
+        assert_eq!(shown_at(None, Some(EXPIRY), at(EXPIRY + 50), false), at(EXPIRY + 50));
+        assert_eq!(shown_at(None, Some(EXPIRY), at(EXPIRY + 50), true), at(EXPIRY));
+        assert_eq!(shown_at(None, Some(EXPIRY), at(EXPIRY - 50), true), at(EXPIRY - 50));
+        assert_eq!(shown_at(None, None, at(EXPIRY), true), at(EXPIRY));
+    }
+
+    proptest! {
+        #[test]
+        fn no_time_is_shown_that_cannot_be(
+            author in proptest::option::of(prop_oneof![any::<u64>(), (0..10_000_000u64).prop_map(|ms| at(EXPIRY).0 - 5_000_000 + ms)]),
+            expiry in proptest::option::of(prop_oneof![any::<u32>(), Just(EXPIRY)]),
+            received in prop_oneof![any::<u64>(), (0..10_000_000u64).prop_map(|ms| at(EXPIRY).0 - 5_000_000 + ms)],
+            late: bool,
+        ) {
+            let shown = shown_at(author, expiry, Wall(received), late);
+            prop_assert!(shown.0 <= received);
+            let dated = expiry.filter(|_| author.is_some() || late);
+            let from = dated.map_or(0, |expiry| at(expiry.saturating_sub(LIFETIME_S_MAX)).0).min(received);
+            let by = dated.map_or(received, |expiry| received.min(at(expiry).0));
+            prop_assert!((from..=by).contains(&shown.0));
+            if let Some(author) = author {
+                prop_assert!(shown.0 == author || shown.0 == from || shown.0 == by);
+                prop_assert!(!(from..=by).contains(&author) || shown.0 == author);
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ const ERASE_WAIT: Duration = Duration::from_secs(300);
 
 const SEARCH_HELP: &str = "\
 All WORDS must be in a message, in whatever order and case. A phrase stands between double quotes, and a word that ends with * is
-the beginning of one. The newest message stands last, as in `listen`.
+the beginning of one. What was said last stands last, also if others came late.
 
 Examples:
   nightjar search good night                      both words
@@ -142,6 +142,13 @@ pub(super) fn ago(ms: u64) -> u64 {
     u64::try_from(now).unwrap_or(u64::MAX).saturating_sub(ms)
 }
 
+/// As they were said. What came late came behind what was said after it.
+fn in_order(mut messages: Vec<Value>) -> Vec<Value> {
+    let number = |message: &Value, name: &str| message.get(name).and_then(Value::as_u64);
+    messages.sort_by_key(|message| (number(message, "shown"), number(message, "seq")));
+    messages
+}
+
 pub(super) async fn search(client: Client, args: Search) -> Result<(), Failure> {
     let mut params = json!({ "words": args.words.join(" "), "limit": args.limit });
     let members = params.as_object_mut().expect("it was made as an object");
@@ -157,7 +164,7 @@ pub(super) async fn search(client: Client, args: Search) -> Result<(), Failure> 
     }
     let Found { messages, next } = super::understood("search", client.call("search", params).await?)?;
     let found = messages.len();
-    output::print(&listen::lines(messages.into_iter().rev(), args.json, Paint::stdout())?)?;
+    output::print(&listen::lines(in_order(messages).into_iter(), args.json, Paint::stdout())?)?;
     if found == 0 {
         output::note("nightjar: nothing found");
     } else if next.is_some() {
@@ -199,6 +206,13 @@ pub(super) async fn conversations(client: Client, args: Conversations) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_found_stands_in_the_order_in_which_it_was_said() {
+        let found = [(9, 50), (7, 20), (8, 20), (3, 30)].map(|(seq, shown)| json!({ "seq": seq, "shown": shown }));
+        let seqs: Vec<u64> = in_order(found.to_vec()).iter().filter_map(|it| it.get("seq")?.as_u64()).collect();
+        assert_eq!(seqs, [7, 8, 3, 9]);
+    }
 
     #[test]
     fn a_time_is_a_number_and_a_unit() {

@@ -32,7 +32,7 @@ const RELEASE_MS_MAX: u64 = 2_000;
 const HELP: &str = "\
 NAME is a channel (#pascalcoin), a nick (nightraven or @nightraven) or an account (1234 or 1234-44).
 Quote a channel, because # begins a comment in a shell.
-Each line has the time (UTC), the name, who wrote it, and behind a colon the text. A nick stands beside the account
+Each line has the time when it was said (UTC), the name, who wrote it, and behind a colon the text. A nick stands beside the account
 when the chain confirms that, else beside the first digits of the chat key; (unsigned) may be anybody. Data that is
 no text is shown in hex; characters that could change the terminal, or hide, are shown as escapes like \\u{202e}.
 With --json each line is a message as `getmessages` gives it.
@@ -121,7 +121,8 @@ struct Message {
     late: bool,
     #[serde(default)]
     unreadable: Option<String>,
-    received: u64,
+    /// When it was said, as far as that can be.
+    shown: u64,
 }
 
 /// The part of an identity that says how it is written to.
@@ -340,7 +341,7 @@ pub(super) fn lines(messages: impl Iterator<Item = Value>, json: bool, paint: Pa
 /// A message as a person reads it. Whatever the text is, it stands behind the first colon that a blank follows: neither a
 /// name, nor who wrote it, nor a mark can hold one.
 fn line(message: &Message, paint: Paint) -> String {
-    let time = output::date(message.received);
+    let time = output::date(message.shown);
     let conversation = message.conversation.as_deref().map(output::conversation);
     let bare = message.target.as_deref().or(message.bridge.as_deref()).unwrap_or_default();
     let name = message.name.as_deref().or(conversation.as_deref()).unwrap_or(bare);
@@ -406,25 +407,24 @@ mod tests {
     fn a_line_has_time_name_and_text_that_is_harmless() {
         let message = json!({
             "seq": 1, "msgid": "00", "target": "aa", "name": "#demo", "payload": "00", "dated": true, "own": false,
-            "text": "hello\u{1b}[2J\nx", "received": 0
+            "text": "hello\u{1b}[2J\nx", "received": 9, "shown": 0
         });
         assert_eq!(shown(message), "1970-01-01T00:00:00Z  #demo  (unsigned): hello\\u{1b}[2J\\nx");
     }
 
     #[test]
     fn data_is_shown_in_hex_and_a_bare_target_by_its_digits() {
-        let message = json!({ "seq": 1, "target": "aa", "name": null, "payload": "00ff", "received": 0 });
+        let message = json!({ "seq": 1, "target": "aa", "name": null, "payload": "00ff", "received": 9, "shown": 0 });
         assert_eq!(shown(message), "1970-01-01T00:00:00Z  aa  (unsigned): [2 bytes] 00ff");
         let message = json!({
-            "seq": 1, "target": "aa", "name": "#a", "payload": "61", "coding": 1, "received": 0, "unreadable": "it is\u{7} so"
+            "seq": 1, "target": "aa", "name": "#a", "payload": "61", "coding": 1, "received": 9, "shown": 0, "unreadable": "it is\u{7} so"
         });
         assert_eq!(shown(message), "1970-01-01T00:00:00Z  #a  (unsigned) [unreadable]: it is\\u{7} so [1 byte] 61");
     }
 
     #[test]
     fn a_text_of_a_wallet_stands_beside_its_address() {
-        let message =
-            json!({ "seq": 1, "bridge": "192.0.2.7:4004", "payload": "61", "text": "a", "received": 0, "own": true });
+        let message = json!({ "seq": 1, "bridge": "192.0.2.7:4004", "payload": "61", "text": "a", "received": 9, "shown": 0, "own": true });
         assert_eq!(shown(message), "1970-01-01T00:00:00Z  192.0.2.7:4004  (unsigned) (you): a");
     }
 
@@ -432,7 +432,7 @@ mod tests {
     fn a_nick_never_stands_alone_and_a_proof_shows_the_account() {
         let by = |more: Value| {
             let mut message = json!({
-                "target": "aa", "name": "#a", "payload": "61", "text": "a", "received": 0, "author": "0123456789abcdef",
+                "target": "aa", "name": "#a", "payload": "61", "text": "a", "received": 9, "shown": 0, "author": "0123456789abcdef",
                 "nick": "raven", "state": "claimed", "sealed": "none",
             });
             message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -458,7 +458,7 @@ mod tests {
     #[test]
     fn who_goes_on_as_another_is_shown_by_the_keys_whatever_text_stands_beside() {
         let message = json!({
-            "target": "aa", "name": "raven", "payload": "61", "text": "a", "received": 0, "kind": "handover", "state": "claimed",
+            "target": "aa", "name": "raven", "payload": "61", "text": "a", "received": 9, "shown": 0, "kind": "handover", "state": "claimed",
             "author": "0123456789abcdef", "nick": "raven", "heir": "fedcba9876543210"
         });
         let line = "1970-01-01T00:00:00Z  raven  raven~0123456789ab [hand-over]: goes on as ~fedcba987654";
@@ -479,7 +479,7 @@ mod tests {
     #[test]
     fn no_text_looks_like_a_line_that_somebody_signed() {
         let message = json!({
-            "target": "aa", "name": "#a:b", "payload": "00", "received": 0,
+            "target": "aa", "name": "#a:b", "payload": "00", "received": 9, "shown": 0,
             "text": "raven 1234-44 [sealed]: I said so"
         });
         assert_eq!(shown(message), "1970-01-01T00:00:00Z  #a:b  (unsigned): raven 1234-44 [sealed]: I said so");

@@ -191,7 +191,7 @@ pub(crate) const GET: Method<Handle> = Method {
         ],
     ),
     example: r#"{"since":56,"limit":10,"wait_s":30}"#,
-    example_result: r##"{"messages":[{"seq":57,"msgid":"9e107d9d372bb6826bd81d3542a419d6","target":"eae5a48fe7a4de6d6096fbd6d85ccbac","name":"#pascalcoin","payload":"676f6f64206e69676874","text":"good night","dated":true,"expiry":1767225600,"own":false,"received":1767225000123}],"next":57,"first":1}"##,
+    example_result: r##"{"messages":[{"seq":57,"msgid":"9e107d9d372bb6826bd81d3542a419d6","target":"eae5a48fe7a4de6d6096fbd6d85ccbac","name":"#pascalcoin","payload":"676f6f64206e69676874","text":"good night","dated":true,"expiry":1767225600,"own":false,"received":1767225000123,"shown":1767225000123}],"next":57,"first":1}"##,
     run: |call, arguments| Box::pin(get(call, arguments)),
 };
 

@@ -96,6 +96,11 @@ pub(super) const SHOWN: &[Field] = &[
     field_if("messages[].expiry", "integer", "Until when a dated record may be passed on, Unix seconds."),
     field("messages[].own", "boolean", "Whether it was sent at this node."),
     field("messages[].received", "integer", "When it came, Unix milliseconds."),
+    field(
+        "messages[].shown",
+        "integer",
+        "When it was said, as it is to be shown and sorted by (of equal ones by `seq`), Unix milliseconds: `time`, but not after it came or its record ended, nor more than an hour before that end. Without `time` it is `received`, or the end of a record that came late. It never changes.",
+    ),
     field_if(
         "messages[].late",
         "boolean",
@@ -138,6 +143,7 @@ struct ShownMessage {
     #[serde(flatten)]
     delivery: ShownDelivery,
     received: u64,
+    shown: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     late: bool,
 }
@@ -371,6 +377,7 @@ fn json_bytes_max(message: &Message) -> usize {
 }
 
 fn shown(message: Message, alike: &Alike) -> ShownWhat {
+    let when = message.shown().0;
     let Message { seq: _, received, own, late, name, content, reading, speaker, delivery } = message;
     let content = match content {
         Content::Record(record) => ShownContent::Record(Box::new(shown_record(&record, name, reading, speaker, alike))),
@@ -379,7 +386,7 @@ fn shown(message: Message, alike: &Alike) -> ShownWhat {
         }
     };
     let delivery = delivery.map(shown_delivery).unwrap_or_default();
-    ShownWhat::Message(Box::new(ShownMessage { content, own, delivery, received: received.0, late }))
+    ShownWhat::Message(Box::new(ShownMessage { content, own, delivery, received: received.0, shown: when, late }))
 }
 
 fn shown_delivery(delivery: Delivery) -> ShownDelivery {
@@ -579,7 +586,7 @@ mod tests {
         let json = json_of(vec![message(4, wallet(b"hello"))]);
         assert_eq!(
             json["messages"][0],
-            json!({"seq": 4, "bridge": "127.0.0.1:4004", "payload": "68656c6c6f", "text": "hello", "own": true, "received": 1_767_225_000_123_u64})
+            json!({"seq": 4, "bridge": "127.0.0.1:4004", "payload": "68656c6c6f", "text": "hello", "own": true, "received": 1_767_225_000_123_u64, "shown": 1_767_225_000_123_u64})
         );
     }
 
