@@ -1,6 +1,7 @@
 //! The one way into a running node for front ends and commands. Reads never enter the engine.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -244,6 +245,11 @@ impl Handle {
     /// What does not change while the node runs.
     pub fn about(&self) -> &About {
         &self.about
+    }
+
+    /// Where the store of this node was put when it was found damaged at the start, if it was.
+    pub fn store_put_aside(&self) -> Option<&Path> {
+        self.store.put_aside()
     }
 
     /// The node as it was a moment ago.

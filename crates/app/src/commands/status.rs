@@ -33,6 +33,8 @@ struct Status {
     not_stored: u64,
     waiting: u64,
     store_problem: Option<String>,
+    #[serde(default)]
+    store_put_aside: Option<String>,
     counters: Counters,
     messages: Messages,
     banned: Vec<Banned>,
@@ -169,6 +171,12 @@ fn page(result: Value, window: String, paint: Paint) -> Result<String, Failure> 
         ],
         paint,
     );
+    if let Some(aside) = status.store_put_aside {
+        let aside = output::visible(&aside);
+        text.push_str(&format!(
+            "\nThe store was found damaged when the node started, and lies now as {aside}. Messages, contacts and joined channels\nare gone from this node until a backup is restored into an empty data directory (`nightjar restore`);\n`sqlite3 {aside} .recover` may bring some back.\n"
+        ));
+    }
     if !status.banned.is_empty() {
         let mut table = Table::new(&[("LEFT ALONE", Align::Left), ("UNTIL", Align::Left), ("WHY", Align::Left)]);
         for banned in status.banned {
@@ -207,6 +215,7 @@ mod tests {
         let text = page(status(), "3 records".into(), Paint::stdout()).unwrap();
         assert!(text.lines().count() < 20, "{text}");
         assert!(text.contains("1 h 1 min") && text.contains("last seq 12") && !text.contains("LEFT ALONE"));
+        assert!(!text.contains("damaged"), "{text}");
         assert!(text.contains("5 checked, 1 bad; 5 records dropped unchecked"), "{text}");
         assert!(
             text.contains("2 connected, 5 addresses known\n")
@@ -224,8 +233,10 @@ mod tests {
         *status.get_mut("budgets").unwrap() = json!("off");
         *status.get_mut("counters").unwrap().get_mut("seen_evicted").unwrap() = json!(3);
         *status.get_mut("banned").unwrap() = json!([{"addr": "192.0.2.1:4038", "until": 86_400, "reason": "too fast"}]);
+        status.as_object_mut().unwrap().insert("store_put_aside".to_owned(), json!("/d/nightjar.db.damaged-7"));
         let text = page(status, "3 records".into(), Paint::stdout()).unwrap();
         assert!(text.contains("nothing is stored now, 1 message waits: the disk is full: make room\n"), "{text}");
+        assert!(text.contains("lies now as /d/nightjar.db.damaged-7. Messages"), "{text}");
         assert!(text.contains("7 messages could not be stored") && text.contains("for benchmarks only"));
         assert!(text.contains("3 forgotten before their time: seen_mib is too small"), "{text}");
         assert!(text.contains("192.0.2.1:4038  1970-01-02T00:00:00Z  too fast"));

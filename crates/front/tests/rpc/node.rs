@@ -46,6 +46,22 @@ fn now_s() -> u64 {
 }
 
 #[tokio::test]
+async fn the_status_says_where_a_damaged_store_lies() {
+    let dir = TempDir::new().unwrap();
+    TestNode::start(&dir).await.stop().await;
+    let file = dir.path().join("nightjar.db");
+    std::fs::write(&file, "this is no store any more. ".repeat(100)).unwrap();
+    let node = TestNode::start(&dir).await;
+    let status = node.done("nodestatus", json!({})).await;
+    let aside = status["store_put_aside"].as_str().unwrap();
+    assert!(aside.starts_with(&format!("{}.damaged-", file.display())) && std::path::Path::new(aside).exists());
+    node.stop().await;
+    let node = TestNode::start(&dir).await;
+    assert!(node.done("nodestatus", json!({})).await.get("store_put_aside").is_none(), "the new one is in order");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_method_without_parameters_takes_none() {
     let dir = TempDir::new().unwrap();
     let node = TestNode::start(&dir).await;

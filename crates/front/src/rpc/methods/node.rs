@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::rpc::arguments::Arguments;
 use crate::rpc::error::RpcError;
 use crate::rpc::message::Answer;
-use crate::rpc::table::{Call, Method, field};
+use crate::rpc::table::{Call, Method, field, field_if};
 
 pub(crate) const STATUS: Method<Handle> = Method {
     name: "nodestatus",
@@ -35,6 +35,11 @@ pub(crate) const STATUS: Method<Handle> = Method {
             "store_problem",
             "text or null",
             "Why nothing can be stored now, and what to do; `null` when all is well.",
+        ),
+        field_if(
+            "store_put_aside",
+            "text",
+            "Only when the store was found damaged at the start, and a new one was made: where the damaged one lies.",
         ),
         field("counters", "object", "Counted over all links since the node started."),
         field("counters.received", "integer", "Records that came, repeats included."),
@@ -109,6 +114,8 @@ struct NodeStatus {
     not_stored: u64,
     waiting: u64,
     store_problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_put_aside: Option<String>,
     counters: Counted,
     messages: Messages,
     banned: Vec<Banned>,
@@ -190,6 +197,7 @@ async fn status(call: Call<Handle>, _arguments: Arguments) -> Result<Answer, Rpc
         not_stored,
         waiting,
         store_problem: problem,
+        store_put_aside: call.node.store_put_aside().map(|path| path.display().to_string()),
         counters: counted(&status.counters),
         messages: messages(&call.node.post().counters()),
         banned: banned.collect(),
