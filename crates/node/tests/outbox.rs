@@ -164,3 +164,33 @@ async fn what_a_locked_key_is_to_sign_waits_until_it_is_open() {
     assert_eq!(bob.messages(1).await[0].reading.as_ref().unwrap().id, Some(sent.id));
     until(&alice, "it is sent", |delivery| *delivery == Delivery::Sent(1)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_neighbours_say_that_they_hold_is_told_of_the_message_and_of_all_its_parts() {
+    let bob = TestNode::start(&[]).await;
+    let alice = TestNode::start(&[bob.tls()]).await;
+    alice.linked(1).await;
+    let post = alice.handle().post();
+    let sent = send(&alice, letter("good night")).await;
+    until(&alice, "it is sent", |delivery| *delivery == Delivery::Sent(1)).await;
+    post.held(vec![(nightjar_core::record::MsgId([7; 16]), 3), (sent.msg_id, 2), (sent.msg_id, 1)]);
+    until(&alice, "it is held", |delivery| *delivery == Delivery::Held(2)).await;
+    post.held(vec![(sent.msg_id, 1)]);
+    post.held(vec![(sent.msg_id, 4)]);
+    until(&alice, "it is held by more", |delivery| *delivery == Delivery::Held(4)).await;
+
+    // Bob hears by the flood in which records a long message went out.
+    bob.listen("#b").await;
+    let carol = TestNode::start(&[bob.tls()]).await;
+    bob.linked(2).await;
+    let long = (0..1_000u32).map(|number| format!("{:x} ", number.wrapping_mul(2_654_435_761))).collect::<String>();
+    let to_b = Letter::text(Addressee::Name("#b".parse().unwrap()), &long);
+    let sent = send(&carol, to_b).await;
+    assert!(sent.parts > 2);
+    until(&carol, "all of it is sent", |delivery| *delivery == Delivery::Sent(1)).await;
+    carol.handle().post().held(vec![(sent.msg_id, 5)]);
+    // The next one is written down behind what that would have changed.
+    send(&carol, letter("behind")).await;
+    let first = until(&carol, "it is there", |_| true).await;
+    assert_eq!(first.delivery, Some(Delivery::Sent(1)), "of the other parts nobody said anything");
+}

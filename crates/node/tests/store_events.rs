@@ -107,6 +107,27 @@ async fn an_own_message_and_how_far_it_comes_are_one_row_of_events() {
 }
 
 #[tokio::test]
+async fn what_others_said_of_a_message_is_not_undone_by_what_this_node_knows_of_its_sending() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("nightjar.db"), NO_LIMITS).unwrap();
+    let failed = || Delivery::Failed("no peer took it in time".to_owned());
+    store.change(vec![own(1, failed())]).await.unwrap();
+    let now = async |next: Delivery| {
+        store.change(vec![delivery(1, next)]).await.unwrap();
+        all(&store).await.remove(0).delivery.unwrap()
+    };
+    assert_eq!(now(Delivery::Held(2)).await, Delivery::Held(2), "then it did go out after all");
+    for less in [Delivery::Held(1), Delivery::Sent(8), Delivery::Queued, failed()] {
+        assert_eq!(now(less).await, Delivery::Held(2));
+    }
+    assert_eq!(now(Delivery::Held(3)).await, Delivery::Held(3));
+    assert_eq!(now(Delivery::Acknowledged).await, Delivery::Acknowledged);
+    for less in [Delivery::Held(9), Delivery::Sent(8), failed()] {
+        assert_eq!(now(less).await, Delivery::Acknowledged);
+    }
+}
+
+#[tokio::test]
 async fn that_an_author_is_known_otherwise_is_told_when_he_wrote_something() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("nightjar.db"), NO_LIMITS).unwrap();

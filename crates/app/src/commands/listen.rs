@@ -118,6 +118,10 @@ struct Message {
     #[serde(default)]
     own: bool,
     #[serde(default)]
+    delivery: Option<String>,
+    #[serde(default)]
+    delivery_peers: u64,
+    #[serde(default)]
     late: bool,
     #[serde(default)]
     unreadable: Option<String>,
@@ -390,7 +394,14 @@ fn marks(message: &Message) -> String {
     let unreadable = message.unreadable.as_ref().map(|_| "unreadable");
     let alike = message.looks_like.as_deref().map(|nick| format!("looks like {nick}, is another"));
     let late = message.late.then_some("late");
-    let marks = [late, sealed, request, unreadable, alike.as_deref(), kind].into_iter().flatten();
+    // Where an own message is on its way changes while one reads: what it came to is told.
+    let delivery = match message.delivery.as_deref() {
+        Some("held") => Some(format!("held by {}", message.delivery_peers)),
+        Some("acknowledged") => Some("acknowledged".to_owned()),
+        Some("failed") => Some("not sent".to_owned()),
+        _ => None,
+    };
+    let marks = [delivery.as_deref(), late, sealed, request, unreadable, alike.as_deref(), kind].into_iter().flatten();
     marks.map(|mark| format!("[{mark}]")).collect::<Vec<_>>().join(" ")
 }
 
@@ -448,6 +459,12 @@ mod tests {
         assert_eq!(by(direct), "@0123456789ab  raven~0123456789ab [sealed] [stranger]: a");
         let wallet = json!({ "author": null, "sealed": "dest", "kind": "text" });
         assert_eq!(by(wallet), "#a  (unsigned) [sealed, not authenticated]: a");
+        let held = json!({ "own": true, "delivery": "held", "delivery_peers": 3 });
+        assert_eq!(by(held), "#a  raven~0123456789ab (you) [held by 3]: a");
+        for (delivery, mark) in [("acknowledged", " [acknowledged]"), ("failed", " [not sent]"), ("sent", "")] {
+            let own = json!({ "own": true, "delivery": delivery });
+            assert_eq!(by(own), format!("#a  raven~0123456789ab (you){mark}: a"));
+        }
         assert_eq!(by(json!({ "late": true })), "#a  raven~0123456789ab [late]: a");
         assert_eq!(by(json!({ "kind": "action" })), "#a  raven~0123456789ab [action]: a");
         let other = "#a  raven~0123456789ab [looks like raven, is another]: a";

@@ -2,6 +2,7 @@
 //! that a stranger sends makes it send anything.
 
 mod heirs;
+mod held;
 mod ignore;
 pub(crate) mod look;
 mod meaning;
@@ -41,6 +42,7 @@ use crate::store::{Change, Joined, OpenError, Pair, People, Relation, Store, Sto
 use crate::work::WorkPool;
 
 pub use heirs::{HEIRS_MAX, IN_A_ROW_MAX};
+pub use held::HELD_RECORDS_MAX;
 pub use ignore::{IGNORED_MAX, Ignored, NotIgnorable, PATTERN_BYTES_MAX, Pattern, TooManyIgnored};
 pub use meaning::WINDOW_S;
 pub use out::{Sent, Work};
@@ -52,6 +54,7 @@ pub use send::{
 };
 pub use state::{JOINED_MAX, PARTED_MAX, PINS_MAX};
 
+use held::Sendings;
 use opener::PostOpener;
 use outbox::Outbox;
 use people::DECLINED_MAX;
@@ -97,6 +100,7 @@ struct Shared {
     tell: Notify,
     cards: Mutex<upkeep::Cards>,
     outbox: Mutex<Outbox>,
+    sendings: Mutex<Sendings>,
     counters: Counters,
 }
 
@@ -207,6 +211,7 @@ impl Post {
                 tell: Notify::new(),
                 cards: Mutex::default(),
                 outbox: Mutex::new(outbox),
+                sendings: Mutex::default(),
                 counters: Counters::default(),
             });
             made = Some(Arc::clone(&shared));
@@ -661,6 +666,10 @@ impl Shared {
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sendings(&self) -> MutexGuard<'_, Sendings> {
+        self.sendings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn looks(&self) -> MutexGuard<'_, VecDeque<(u32, Ask)>> {

@@ -115,7 +115,7 @@ impl Handle {
         if let (Some(author), Some(place)) = (author, place) {
             self.post.spoke(author, place);
         }
-        let (msg_id, peers) = self.after(key, self.publish_parts(records, worked, true).await)?;
+        let (msg_id, peers) = self.after(key.clone(), self.publish_parts(records, worked, Some(key)).await)?;
         let notes: Vec<String> = [note, not_kept].into_iter().flatten().collect();
         Ok(Sent {
             id,
@@ -136,7 +136,7 @@ impl Handle {
 
     /// Sends what the node says by itself: it is no message, and said again in time. Says to how many peers it went.
     pub(super) async fn tell(&self, prepared: Prepared, work: Work) -> Result<usize, SendError> {
-        let published = self.publish_parts(prepared.records, self.is_worked(work), false).await?;
+        let published = self.publish_parts(prepared.records, self.is_worked(work), None).await?;
         self.post.write_down(prepared.changes);
         Ok(published.peers)
     }
@@ -150,13 +150,16 @@ impl Handle {
     }
 
     /// Hands the records of one message to the links: the first, or the first parts, at once, the others at a pace that neighbours take.
-    /// With `to_somebody` nothing goes out while there is no peer, else it goes to whoever connects while it lives.
+    /// Of an own message (`of`) nothing goes out while there is no peer, and who holds its records is told; else it goes to whoever connects
+    /// while it lives.
     pub(super) async fn publish_parts(
         &self,
         records: Vec<Record>,
         worked: bool,
-        to_somebody: bool,
+        of: Option<OutKey>,
     ) -> Result<Published, SendError> {
+        let to_somebody = of.is_some();
+        let sending = of.map(|key| self.post.shared.sendings().begin(key, records.len()));
         let mut rest = records.into_iter();
         let first = if worked && to_somebody && !self.is_heard() {
             // The work would be in vain.
@@ -169,12 +172,17 @@ impl Handle {
             rest.by_ref().take(PARTS_AT_ONCE).collect()
         };
         let msg_id = first.first().expect("a body is one record or more").msg_id();
-        let peers = self.publish_some(first, to_somebody).await?;
+        let sent = first.len();
+        let peers = self.publish_some(first, sending.map(|number| (number, 0))).await?;
         let rest: Vec<Record> = rest.collect();
         let rest = (!rest.is_empty() && peers > 0).then(|| {
             let handle = self.clone();
             tokio::spawn(async move {
-                let gone = if worked { handle.publish_worked(rest).await } else { handle.publish_paced(rest).await };
+                let gone = if worked {
+                    handle.publish_worked(rest, sending, sent).await
+                } else {
+                    handle.publish_paced(rest, sending, sent).await
+                };
                 gone.inspect_err(|error| tracing::warn!(%error, "not all parts of a message went out")).unwrap_or(false)
             })
         });
@@ -220,30 +228,33 @@ impl Handle {
         self.status().connections.iter().any(|link| link.peer.carries == Carries::Records)
     }
 
-    /// To how many peers the first went.
-    async fn publish_some(&self, records: Vec<Record>, to_somebody: bool) -> Result<usize, SendError> {
-        let receipts = match to_somebody {
-            true => self.publish_to_somebody(records).await?,
-            false => self.publish_records(records).await?,
+    /// To how many peers the first went. Of an own message they are the parts of this sending from that one on.
+    async fn publish_some(&self, records: Vec<Record>, part_of: Option<(u64, usize)>) -> Result<usize, SendError> {
+        let receipts = match part_of {
+            Some((number, from)) => {
+                self.post.shared.sendings().went(number, from, &records);
+                self.publish_to_somebody(records).await?
+            }
+            None => self.publish_records(records).await?,
         };
         Ok(receipts.first().map_or(0, |receipt| receipt.peers))
     }
 
     /// Whether there was somebody to send to all the time.
-    async fn publish_paced(&self, records: Vec<Record>) -> Result<bool, SendError> {
-        for some in records.chunks(PARTS_PER_S) {
+    async fn publish_paced(&self, records: Vec<Record>, sending: Option<u64>, from: usize) -> Result<bool, SendError> {
+        for (some, from) in records.chunks(PARTS_PER_S).zip((from..).step_by(PARTS_PER_S)) {
             tokio::time::sleep(PART_PAUSE).await;
-            if self.publish_some(some.to_vec(), true).await? == 0 {
+            if self.publish_some(some.to_vec(), sending.map(|number| (number, from))).await? == 0 {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    async fn publish_worked(&self, records: Vec<Record>) -> Result<bool, SendError> {
-        for record in records {
+    async fn publish_worked(&self, records: Vec<Record>, sending: Option<u64>, from: usize) -> Result<bool, SendError> {
+        for (record, part) in records.into_iter().zip(from..) {
             let record = worked_one(self.post.work(), &record)?.finished().await?;
-            if self.publish_some(vec![record], true).await? == 0 {
+            if self.publish_some(vec![record], sending.map(|number| (number, part))).await? == 0 {
                 return Ok(false);
             }
         }

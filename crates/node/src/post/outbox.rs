@@ -276,7 +276,7 @@ pub(crate) async fn run(handle: Handle) {
             match records {
                 Ok(Ok(records)) if expires(&records) => post.gave_up(key, "no peer took it in time".to_owned()),
                 Ok(Ok(records)) => {
-                    let published = handle.publish_parts(records, outgoing.worked, true).await;
+                    let published = handle.publish_parts(records, outgoing.worked, Some(key.clone())).await;
                     // What became of it stands with the message.
                     drop(handle.after(key, published));
                 }

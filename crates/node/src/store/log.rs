@@ -91,13 +91,15 @@ impl Log<'_> {
         changed.map_or(Ok(()), |seq| self.happened(CHANGED, seq))
     }
 
-    /// The seq of the message, if it had come otherwise far.
+    /// The seq of the message, if it had come otherwise far. What others said of it is not undone by what this node knows of its sending.
     fn set_delivery(&self, conversation: &str, id: MessageId, delivery: &Delivery) -> rusqlite::Result<Option<i64>> {
         let (code, peers, why) = columns(delivery);
         let mut update = self.transaction.prepare_cached(
             "UPDATE message SET delivery = ?3, delivery_peers = ?4, delivery_why = ?5
              WHERE conversation = ?1 AND message_id = ?2 AND own
                  AND (delivery, delivery_peers, delivery_why) IS NOT (?3, ?4, ?5)
+                 -- Acknowledged once and for all; held by more, or acknowledged.
+                 AND delivery IS NOT 4 AND (delivery IS NOT 3 OR ?3 = 4 OR (?3 = 3 AND ?4 > delivery_peers))
              RETURNING seq",
         )?;
         update.query_row(params![conversation, id.0, code, peers, why], |row| row.get(0)).optional()
