@@ -151,6 +151,7 @@ impl Node {
             listens,
             store: store.clone(),
             window: window.clone(),
+            post: post.clone(),
             verify,
             seen_file: dir.seen(),
             clock,

@@ -30,6 +30,7 @@ use crate::handle::{
 };
 use crate::link::{Admission, LinkReport, Links, Outbox};
 use crate::message::{Content, Draft, NewMessage, Receipt};
+use crate::post::Post;
 use crate::post::targets::{Keyed, Moved};
 use crate::private_file;
 use crate::seen_file;
@@ -67,6 +68,7 @@ pub(super) struct Parts {
     pub(super) listens: Listens,
     pub(super) store: Store,
     pub(super) window: Option<Window>,
+    pub(super) post: Post,
     pub(super) verify: VerifyPool,
     pub(super) seen_file: PathBuf,
     pub(super) clock: Clock,
@@ -82,6 +84,7 @@ pub(super) struct Engine {
     asks: Asks,
     store: Store,
     window: Option<Window>,
+    post: Post,
     verify: VerifyPool,
     seen_file: PathBuf,
     seen_due: Mono,
@@ -117,7 +120,8 @@ struct Publishing {
 
 impl Engine {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { router, links, listens, store, window, verify, seen_file, clock, chance, status, budgets } = parts;
+        let Parts { router, links, listens, store, window, post, verify, seen_file, clock, chance, status, budgets } =
+            parts;
         let began = clock.now().mono;
         let engine = Self {
             router,
@@ -126,6 +130,7 @@ impl Engine {
             asks: Asks::default(),
             store,
             window,
+            post,
             verify,
             seen_file,
             seen_due: began + SEEN_SAVE_MS,
@@ -306,7 +311,7 @@ impl Engine {
                 tracing::debug!(%link, fault = fault.name(), "a peer {fault} while windows were compared");
                 self.handle(now, Input::Faulted { link, fault });
             }
-            Finding::Held(_held) => {}
+            Finding::Held(held) => self.post.held(held),
         }
     }
 

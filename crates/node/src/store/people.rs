@@ -227,7 +227,7 @@ impl Change {
                 }
                 Self::Outgoing(Outgoing { again: Again::Anew { map, .. }, .. }) => map.len() as u64,
                 Self::Proof(proof) => proof.bytes.len() as u64,
-                Self::Erase(seqs) => size_of_val(seqs.as_slice()) as u64,
+                Self::Erase(seqs, _) => size_of_val(seqs.as_slice()) as u64,
                 _ => 0,
             }
     }

@@ -424,7 +424,7 @@ mod tests {
             Writer::new(connection, &path, limits, Box::new(Unopened), Arc::clone(&queue), readers).unwrap();
         let own = |bytes: usize| {
             let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; bytes] };
-            let message = NewMessage { received: Wall(1), own: true, name: None, content, reading: None };
+            let message = NewMessage { received: Wall(1), own: true, name: None, content, reading: None, late: false };
             let changes = vec![Change::Own(Box::new(message), crate::message::Delivery::Queued)];
             PlacedOrder { order: Order::Change(changes), keep: true, reply: None }
         };
