@@ -85,7 +85,51 @@ fn kill_in_rounds(rounds: u32) {
     let told = happened(&sender);
     let last =
         |id: &String| told.iter().rev().find(|event| event["id"] == json!(id)).map(|event| event["delivery"].clone());
-    assert!(there.iter().all(|id| last(id) == Some(json!("sent"))));
+    let went = |id: &String| last(id).is_some_and(|delivery| delivery == "sent" || delivery == "held");
+    assert!(there.iter().all(went));
+}
+
+/// A node that is killed while it hears, and while it fetches what it missed.
+fn kill_the_hearer_in_rounds(rounds: u32) {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sender = Node::start(one.path(), &[]);
+    sender.does(&["identity", "new", "raven"]);
+    let connect = ["--connect", &sender.listen()];
+    Node::start(two.path(), &connect).does(&["join", "#a"]);
+    let mut sent = BTreeSet::new();
+    let mut send = |round: u32, numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            let params = json!({ "name": "#a", "text": format!("round {round}, message {number}") });
+            let answer = sender.http_call("sendmessage", &params);
+            sent.insert(answer["id"].as_str().unwrap().to_owned());
+        }
+    };
+    for round in 0..rounds {
+        // Some while it is off, some while it catches up and hears.
+        send(round, 0..TAKEN);
+        let hearer = Node::start(two.path(), &connect);
+        if round % 3 > 0 {
+            hearer.until_linked(1);
+        }
+        send(round, TAKEN..TAKEN + UNDER_WAY);
+        hearer.signal("KILL");
+        hearer.ends();
+    }
+    let hearer = Node::start(two.path(), &connect);
+    until("all have come", || ids(&happened(&hearer)).is_superset(&sent));
+    assert_eq!(ids(&happened(&hearer)), sent);
+}
+
+#[test]
+fn who_is_killed_while_it_hears_fetches_what_it_missed() {
+    kill_the_hearer_in_rounds(3);
+}
+
+#[test]
+#[ignore = "takes about a minute"]
+fn who_is_killed_again_and_again_while_it_hears_fetches_what_it_missed() {
+    let rounds = std::env::var("NIGHTJAR_TEST_ROUNDS").ok();
+    kill_the_hearer_in_rounds(rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap()));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod pair;
 mod store;
 mod testbed;
 mod verify;
+mod windows;
 mod work;
 
 use clap::{Parser, Subcommand};
@@ -98,6 +99,12 @@ enum What {
         #[arg(long, default_value_t = 168)]
         hours: u32,
     },
+    /// Catch-up between two nodes: one that was off for a day fetches what the other has, with all that comes with it.
+    Windows {
+        /// Records of the day.
+        #[arg(long, default_value_t = 20_000)]
+        records: u64,
+    },
     /// The other end of `pair`.
     #[command(hide = true)]
     PairEnd {
@@ -122,6 +129,7 @@ async fn main() -> Result<(), measure::Failed> {
         What::Verify { checks, records } => verify::run(checks, records).await,
         What::Store { messages } => store::run(messages).await,
         What::CatchUp { records, hours } => catch_up::run(records, hours),
+        What::Windows { records } => windows::run(records).await,
         What::PairEnd { records, budgets } => pair::end(records, budgets).await,
     }
 }

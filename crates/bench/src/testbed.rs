@@ -30,6 +30,11 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn start(budgets: bool) -> Result<Self, Failed> {
+        Self::start_with(budgets, Clock::system()).await
+    }
+
+    /// The same with a clock that may be wrong.
+    pub(crate) async fn start_with(budgets: bool, clock: Clock) -> Result<Self, Failed> {
         let temp = tempfile::tempdir()?;
         let path = temp.path().join("data");
         let dir = DataDir::open(&path)?;
@@ -39,7 +44,7 @@ impl Bed {
             budgets: budgets.then(Budgets::default),
             ..Checked::defaults(&path)
         };
-        let node = Node::start(&config, &dir, Clock::system()).await?;
+        let node = Node::start(&config, &dir, clock).await?;
         Ok(Self { node, _dir: dir, _temp: temp })
     }
 

@@ -290,3 +290,34 @@ fn a_clock_an_hour_off_breaks_nothing() {
     bench.wall_ms -= 3_600_000;
     assert_eq!(sent(&bench.receive(one, &[dated(1)])).len(), 1, "it was not marked as seen");
 }
+
+#[test]
+fn dated_records_are_kept_in_the_window_if_there_is_one() {
+    for (window, kept) in [(false, vec![]), (true, vec![dated(1), dated(2)])] {
+        let mut bench = Bench::with(|config| config.window = window);
+        let one = bench.accept(1);
+        let mut outputs = bench.receive(one, &[dated(1), plain(1), dated(1)]);
+        outputs.extend(bench.handle(Input::Publish { record: dated(2) }));
+        outputs.extend(bench.handle(Input::Publish { record: plain(2) }));
+        assert_eq!(keeps(&outputs), kept);
+    }
+}
+
+#[test]
+fn what_was_fetched_is_flooded_if_it_is_new_and_else_only_kept_and_delivered() {
+    let mut bench = Bench::with(|config| config.window = true);
+    let (one, two) = (bench.accept(1), bench.accept(2));
+    bench.handle(Input::Listen { target: target(), on: true });
+    bench.receive(one, &[dated(1)]);
+    let mut fetch = |records: &[Record]| {
+        let records = records.iter().map(|record| (record.clone(), 0)).collect();
+        bench.handle(Input::Received { link: one, how: How::Fetched, batch: Batch { records, ..Batch::default() } })
+    };
+    let outputs = fetch(&[dated(1), dated(2)]);
+    assert_eq!(sent(&outputs), [(dated(2), set(&[two]))]);
+    assert_eq!(keeps(&outputs), [dated(1), dated(2)]);
+    // Who has it already knows it: an earlier process may have ended between the two.
+    assert_eq!(delivered(&outputs), [dated(1), dated(2)]);
+    let past = Record::dated(target(), b"x", START_S - 61, 0, [0; 8]).unwrap();
+    assert!(fetch(&[past]).is_empty(), "what is late is no business of the router's");
+}

@@ -137,8 +137,11 @@ impl Router {
         }
         for (record, _tag) in batch.records {
             if how == How::Fetched && self.flood.dated.contains(&record.msg_id().0) {
-                // Accepted once, and yet not in the window: an earlier process may not have come to write it down.
+                // Accepted once, and yet not in the window: an earlier process may not have come to write it down, here or there.
                 self.keep(&record);
+                if self.flood.is_listened_to(record.target()) {
+                    self.outputs.push_back(Output::Deliver(record));
+                }
             } else {
                 self.came(from, record);
             }

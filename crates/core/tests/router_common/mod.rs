@@ -158,6 +158,17 @@ pub fn delivered(outputs: &[Output]) -> Vec<Record> {
         .collect()
 }
 
+/// What goes into the window.
+pub fn keeps(outputs: &[Output]) -> Vec<Record> {
+    outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Keep(record) => Some(record.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
 pub fn dials(outputs: &[Output]) -> Vec<(LinkId, Address)> {
     outputs
         .iter()
