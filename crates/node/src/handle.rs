@@ -377,10 +377,10 @@ impl Handle {
         self.store.search(wanted).await
     }
 
-    /// Erases messages; gives how many there were.
+    /// Erases messages; gives how many there were. Once begun it goes on, also when nobody waits for it any more.
     pub async fn erase(&self, what: Erase) -> Result<u64, EraseError> {
         // What still waits to go out is not sent after it was erased.
-        for outgoing in self.post.outbox() {
+        for outgoing in self.post.all_in_outbox() {
             let is_meant = match (&what, &outgoing.again) {
                 (Erase::All, _) => true,
                 (Erase::Conversation(conversation), _) => *conversation == outgoing.conversation,
@@ -391,7 +391,9 @@ impl Handle {
                 self.post.cancel(outgoing.id);
             }
         }
-        self.store.erase(what, self.post.now()).await
+        let (store, now) = (self.store.clone(), self.post.now());
+        let erasing = tokio::spawn(async move { store.erase(what, now).await });
+        erasing.await.unwrap_or_else(|_| Err(EraseError::Write(WriteError("the node is shutting down".into()))))
     }
 
     /// All conversations, those in which something was said last first.

@@ -9,7 +9,7 @@ use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::map::Map;
 use nightjar_node::clock::Clock;
 use nightjar_node::handle::{ListenTo, ListenWish};
-use nightjar_node::message::{Delivery, Filter, Message, Said, text_of};
+use nightjar_node::message::{Delivery, Erase, Filter, Message, Said, text_of};
 use nightjar_node::post::{Addressee, Letter, SendError, SpeakAs, Work};
 use node_common::{PATIENCE, TestNode};
 
@@ -105,6 +105,24 @@ async fn a_message_that_waits_over_a_restart_by_a_wrong_clock_goes_out_when_the_
     alice.clock.step(i64::try_from(right.wall().0 - alice.clock.wall().0).unwrap());
     until(&alice, "hello", |delivery| *delivery == Delivery::Sent(1)).await;
     assert_eq!(bob.messages(1).await[0].reading.as_ref().unwrap().id, Some(waits[0].id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_erased_while_it_was_over_does_not_come_back_with_the_clock() {
+    let (alice, bob) = (TestNode::start(&[]).await, TestNode::start(&[]).await);
+    bob.listen("#a").await;
+    identity(&alice, Some("raven")).await;
+    alice.handle().send(letter("erased"), Work::Never).await.unwrap();
+    alice.clock.step(DAY_MS);
+    until(&alice, "erased", |delivery| matches!(delivery, Delivery::Failed(_))).await;
+    assert_eq!(alice.handle().erase(Erase::All).await.unwrap(), 1);
+    alice.clock.step(-DAY_MS);
+    alice.handle().add_peer(bob.tls()).await.unwrap();
+    alice.linked(1).await;
+    let behind = Letter { speaker: SpeakAs::Nobody, ..letter("behind it") };
+    alice.handle().send(behind, Work::Never).await.unwrap();
+    assert_eq!(shown(&bob.messages(1).await[0]), "behind it");
+    assert!(alice.handle().post().outbox().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -209,9 +209,14 @@ async fn a_proof_that_was_made_elsewhere_is_ended_by_the_key_that_signed_it() {
     // It is told when somebody speaks, and a key that listens to its own nick hears it.
     let account = Who::Name(nightjar_core::name::Name::Account(ACCOUNT));
     let told = async {
+        let mut tries = 0u32;
         while post.who_is(&account).is_empty() {
-            alice.clock.step(11 * 60_000);
-            elsewhere.clock.step(11 * 60_000);
+            // No more than a look at what is due can follow: a clock that is hours ahead at the next is one that jumped.
+            if tries.is_multiple_of(60) {
+                alice.clock.step(11 * 60_000);
+                elsewhere.clock.step(11 * 60_000);
+            }
+            tries += 1;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };

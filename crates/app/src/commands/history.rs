@@ -11,8 +11,8 @@ use crate::client::Client;
 use crate::exit::Failure;
 use crate::output::{self, Align, Paint, Table};
 
-/// A million messages take about a minute.
-const ERASE_WAIT: Duration = Duration::from_secs(300);
+/// A million messages take some minutes, on a slow disk more.
+const ERASE_WAIT: Duration = Duration::from_secs(3_600);
 
 const SEARCH_HELP: &str = "\
 All WORDS must be in a message, in whatever order and case. A phrase stands between double quotes, and a word that ends with * is

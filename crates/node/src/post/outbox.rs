@@ -226,11 +226,16 @@ impl Post {
         outbox.waiting.values().filter(|entry| entry.over.is_none()).map(|entry| entry.outgoing.clone()).collect()
     }
 
+    /// The same with those whose deadline is over, and may not be over after all.
+    pub(crate) fn all_in_outbox(&self) -> Vec<Outgoing> {
+        self.shared.outbox().waiting.values().map(|entry| entry.outgoing.clone()).collect()
+    }
+
     /// Takes messages of this id back, as far as they did not go out; `false` if none waits.
     pub fn cancel(&self, id: MessageId) -> bool {
         let waiting: Vec<OutKey> = {
             let outbox = self.shared.outbox();
-            let of_id = outbox.waiting.iter().filter(|((_, of), entry)| *of == id && entry.waits());
+            let of_id = outbox.waiting.iter().filter(|((_, of), entry)| *of == id && !entry.busy);
             of_id.map(|(key, _)| key.clone()).collect()
         };
         let any = !waiting.is_empty();
