@@ -1,5 +1,6 @@
 //! The log: messages a second with and without their words, searches in a full one, and how long it takes to open.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use nightjar_core::record::{Record, Target};
 use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_node::chain::standing::Standing;
-use nightjar_node::message::{Content, Filter, NewMessage, Reading, Said, Search};
+use nightjar_node::message::{Content, Erase, Filter, NewMessage, Reading, Said, Search};
 use nightjar_node::store::{Store, StoreLimits};
 
 use crate::measure::{Failed, Span, percentile, print};
@@ -20,15 +21,17 @@ const WORDS: u64 = 20_000;
 const TEXT_WORDS: u64 = 12;
 /// Conversations among which the messages are.
 const CONVERSATIONS: u64 = 200;
+/// One part in so many is added to see how fast a log is that has so many messages.
+const MORE_SHARE: u64 = 10;
 /// Searches of each kind.
 const SEARCHES: u64 = 200;
 
 pub(crate) async fn run(messages: u64) -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("nightjar.db");
-    fill(&path, messages, "store_data", &data).await?;
+    fill(&path, unlimited(), 0..messages, "store_data", &data).await?;
     std::fs::remove_file(&path)?;
-    fill(&path, messages, "store_text", &text).await?;
+    fill(&path, unlimited(), 0..messages, "store_text", &text).await?;
     let began = Instant::now();
     let store = Store::open(&path, unlimited())?;
     store.messages(0, 1, &Filter::default()).await?;
@@ -50,20 +53,41 @@ pub(crate) async fn run(messages: u64) -> Result<(), Failed> {
     let ms = began.elapsed().as_secs_f64() * 1e3;
     print("store_conversations", &[("conversations", conversations as f64), ("ms", ms)]);
     store.close().await;
+
+    // A log of one size, once with room for more, once without: then each message that comes drops another.
+    let more = messages / MORE_SHARE;
+    fill(&path, unlimited(), messages..messages + more, "store_text_with_room", &text).await?;
+    let full = StoreLimits { messages_max: messages + more, ..unlimited() };
+    fill(&path, full, messages + more..messages + 2 * more, "store_text_full", &text).await?;
+
+    let store = Store::open(&path, unlimited())?;
+    let span = Span::begin()?;
+    let erased = store.erase(Erase::All, Wall(1_800_000_000_000)).await?;
+    let (seconds, cpu_us) = (span.seconds(), span.cpu_us()?);
+    let each = [("erased", erased as f64), ("seconds", seconds), ("cpu_us_each", cpu_us as f64 / erased as f64)];
+    print("store_erase", &each);
+    store.close().await;
     Ok(())
 }
 
-async fn fill(path: &Path, messages: u64, name: &str, content: &dyn Fn(u64) -> Vec<u8>) -> Result<(), Failed> {
-    let store = Store::open(path, unlimited())?;
+async fn fill(
+    path: &Path,
+    limits: StoreLimits,
+    numbers: Range<u64>,
+    name: &str,
+    content: &dyn Fn(u64) -> Vec<u8>,
+) -> Result<(), Failed> {
+    let store = Store::open(path, limits)?;
     let span = Span::begin()?;
     let mut stored = store.stored();
-    for first in (0..messages).step_by(usize::try_from(BATCH)?) {
-        let batch = (first..messages.min(first + BATCH)).map(|number| message(number, content(number)));
+    let messages = numbers.end - numbers.start;
+    for first in numbers.clone().step_by(usize::try_from(BATCH)?) {
+        let batch = (first..numbers.end.min(first + BATCH)).map(|number| message(number, content(number)));
         store.append(batch.collect::<Result<_, Failed>>()?);
         // The queue is bounded; what does not fit would be lost.
         stored.wait_for(|seq| first < seq + 16 * BATCH).await?;
     }
-    stored.wait_for(|seq| *seq >= messages).await?;
+    stored.wait_for(|seq| *seq >= numbers.end).await?;
     let (seconds, cpu_us) = (span.seconds(), span.cpu_us()?);
     store.close().await;
     let bytes = std::fs::metadata(path)?.len();

@@ -3,12 +3,13 @@
 
 mod store_common;
 
+use nightjar_core::record::Record;
 use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::{ChatKey, ChatSecret};
 use nightjar_envelope::map::{Content, Kind, MapDraft};
 use nightjar_node::chain::standing::Standing;
-use nightjar_node::message::{NewMessage, Reading, Said, Search, Seq};
+use nightjar_node::message::{Content as Stored, Erase, NewMessage, Reading, Said, Search, Seq};
 use nightjar_node::store::{Change, Store, StoreLimits};
 use store_common::{NO_LIMITS, dated, new, seqs, stored, wallet};
 
@@ -113,6 +114,54 @@ async fn what_was_dropped_is_not_found_and_its_words_are_in_no_file() {
     store.close().await;
     let file = std::fs::read(dir.path().join("nightjar.db")).unwrap();
     assert!(!file.windows(9).any(|window| window == b"xylophone"));
+}
+
+#[tokio::test]
+async fn what_was_erased_is_in_no_file_when_that_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nightjar.db");
+    let store = Store::open(&path, NO_LIMITS).unwrap();
+    // In several parts of the index, and merged in between.
+    for number in 0..200u64 {
+        let word = if number == 100 { "xylophone" } else { "cymbal" };
+        let record = dated(1, number);
+        let body = format!("{word} {number}");
+        let content = Stored::Record(
+            Record::dated(record.target(), body.as_bytes(), 1_800_000_000, 0, number.to_le_bytes()).unwrap(),
+        );
+        store.append(vec![NewMessage { content, ..raw("#a", number) }]);
+        stored(&store, number + 1).await;
+    }
+    assert_eq!(found_by(&store, "xylophone").await, [101]);
+    store.append(vec![raw("#b", 1_000)]);
+    stored(&store, 201).await;
+    assert_eq!(store.erase(Erase::Conversation("#a".to_owned()), Wall(1_700_000_000_000)).await.unwrap(), 200);
+    assert!(found_by(&store, "xylophone").await.is_empty() && found_by(&store, "cymbal").await.is_empty());
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let busy: bool = other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+    assert!(!busy);
+    let file = std::fs::read(&path).unwrap();
+    assert!(!file.windows(9).any(|window| window == b"xylophone"), "it is overwritten");
+    // Twice at once is twice done.
+    let (one, two) = tokio::join!(
+        store.erase(Erase::All, Wall(1_700_000_000_000)),
+        store.erase(Erase::All, Wall(1_700_000_000_000))
+    );
+    assert!(one.unwrap() >= 1 && two.is_ok());
+}
+
+fn raw(conversation: &str, number: u64) -> NewMessage {
+    let reading = Reading {
+        conversation: conversation.to_owned(),
+        id: None,
+        author: None,
+        own_key: None,
+        said: Said::Raw,
+        standing: Standing::Anonymous,
+        request: false,
+        mention: false,
+    };
+    NewMessage { reading: Some(reading), ..new(dated(2, number)) }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod erased;
 mod events;
 mod log;
 mod outbox;
+mod overwrite;
 mod people;
 mod queue;
 mod read;
@@ -228,11 +229,14 @@ impl Store {
             let what = what.clone();
             let seqs =
                 self.inner.readers.read(move |connection| read::seqs_to_erase(connection, &what, since, until)).await?;
-            let Some(last) = seqs.last() else { return Ok(erased) };
+            let Some(last) = seqs.last() else { break };
             since = *last;
             erased += seqs.len() as u64;
             self.change(vec![Change::Erase(seqs, now)]).await?;
         }
+        // Also when there was nothing left: an earlier try may have ended before this.
+        self.order(Order::Overwrite, false).await?;
+        Ok(erased)
     }
 
     /// What is kept as listened to, in the order in which it was begun.

@@ -74,6 +74,8 @@ pub(super) enum Order {
     DropListen(ListenTo),
     Change(Vec<Change>),
     Import(Vec<Logged>),
+    /// Leaves nothing in the search of what went before.
+    Overwrite,
 }
 
 /// Room in the queue.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::search;
+use super::{overwrite, search};
 use crate::private_file;
 
 /// Migration n makes version n of version n - 1. New ones are added at the end, old ones never change.
@@ -86,6 +86,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     connection.pragma_update_and_check(None, "secure_delete", "ON", |row| row.get::<_, i64>(0)).map_err(unusable)?;
     migrate(&mut connection, path)?;
     search::index_all(&mut connection).map_err(unusable)?;
+    overwrite::by_merges(&connection).map_err(unusable)?;
     Ok(connection)
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::erased::{self, Forgetting};
 use super::log::Log;
+use super::overwrite::Overwriting;
 use super::queue::{KEPT_BYTES_MAX, KEPT_ORDERS_MAX, Order, Patience, PlacedOrder, Queue, Work};
 use super::read::{Readers, last_seq, signed};
 use super::{Change, MESSAGE_BYTES_EXTRA, Opened, Opener, StoreLimits, WriteError, copy, people, schema, search};
@@ -26,6 +27,8 @@ const FREE_PAGES_MAX: i64 = 4096;
 const FREED_PAGES: i64 = 1024;
 /// How long a disk that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long the end of the node may be held up to overwrite words of messages that are gone.
+const FINISH: Duration = Duration::from_millis(500);
 /// How often trouble is told at the most.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -39,6 +42,7 @@ pub(super) struct Writer {
     stored: watch::Sender<Seq>,
     trouble: Trouble,
     forgetting: Forgetting,
+    overwriting: Overwriting,
     /// A secret was given up, and may still stand in the write-ahead log.
     journal_has_secrets: bool,
 }
@@ -55,6 +59,10 @@ struct Committed {
     last_seq: Seq,
     /// How many messages each order stored.
     imported: Vec<usize>,
+    /// Messages that were dropped or erased.
+    forgotten: u64,
+    /// Entries that are left.
+    left: u64,
     /// Messages were dropped.
     dropped: bool,
     /// The log is still over its limits.
@@ -72,9 +80,20 @@ impl Writer {
     ) -> rusqlite::Result<(Self, watch::Receiver<Seq>)> {
         let (stored, receiver) = watch::channel(last_seq(&connection)?);
         let (path, trouble) = (path.to_owned(), Trouble::default());
-        let (forgetting, journal_has_secrets) = (Forgetting::default(), false);
-        let writer =
-            Self { connection, path, limits, opener, queue, readers, stored, trouble, forgetting, journal_has_secrets };
+        let (forgetting, overwriting, journal_has_secrets) = (Forgetting::default(), Overwriting::default(), false);
+        let writer = Self {
+            connection,
+            path,
+            limits,
+            opener,
+            queue,
+            readers,
+            stored,
+            trouble,
+            forgetting,
+            overwriting,
+            journal_has_secrets,
+        };
         Ok((writer, receiver))
     }
 
@@ -86,6 +105,11 @@ impl Writer {
         loop {
             let (mut later, closing) = self.queue.take(patience);
             let Opened { messages, changes } = self.opener.open(std::mem::take(&mut later.messages));
+            for wish in later.orders.extract_if(.., |placed| matches!(placed.order, Order::Overwrite)) {
+                if let Some(reply) = wish.reply {
+                    self.overwriting.want(reply);
+                }
+            }
             pending.extend(Work { messages, changes, ..later });
             let last = pending.messages.iter().map(|message| message.received).max();
             let forget_by = last.and_then(|last| self.forgetting.due(Instant::now(), last));
@@ -93,7 +117,7 @@ impl Writer {
             self.journal_has_secrets |= result.is_ok() && pending.changes().any(gives_up_a_secret);
             let orders = std::mem::take(&mut pending.orders);
             match result {
-                Ok(Committed { last_seq, imported, dropped, over }) => {
+                Ok(Committed { last_seq, imported, forgotten, left, dropped, over }) => {
                     self.queue.release(pending.held);
                     self.queue.set_kept(0);
                     pending = Work::default();
@@ -104,7 +128,10 @@ impl Writer {
                     if dropped && !over {
                         self.give_back_pages();
                     }
-                    patience = if over { Patience::None } else { Patience::UntilWork };
+                    self.overwriting.forgot(forgotten, left);
+                    self.overwriting.go_on(&self.connection, |error| schema::problem(&self.path, error));
+                    let is_more = over || self.overwriting.is_under_way();
+                    patience = if is_more { Patience::None } else { Patience::UntilWork };
                 }
                 Err(error) => {
                     if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
@@ -127,6 +154,7 @@ impl Writer {
             self.queue.count_not_stored(lost);
             tracing::error!(messages = lost, "messages that waited for the disk are lost: the node ends");
         }
+        self.overwriting.finish(&self.connection, Instant::now() + FINISH);
         // The last connection to close moves the write-ahead log into the file. `stored`, by which callers see the
         // end, ends after it: then the file is whole and free.
         let Self { connection, path, readers, stored, .. } = self;
@@ -283,7 +311,9 @@ fn commit(
     }
     let mut entries = entries + (last - before) - erased;
     let slice = DROP_SLICE.saturating_add((last - before).cast_unsigned());
+    let kept = entries;
     let (dropped, over) = drop_oldest(&transaction, limits, &mut entries, &mut bytes, slice)?;
+    let (forgotten, left) = ((kept - entries + erased).cast_unsigned(), entries.cast_unsigned());
     let changed = last > before
         || dropped
         || forgets.is_some()
@@ -296,7 +326,7 @@ fn commit(
     } else {
         transaction.rollback()?;
     }
-    Ok(Committed { last_seq: last.cast_unsigned(), imported, dropped, over })
+    Ok(Committed { last_seq: last.cast_unsigned(), imported, forgotten, left, dropped, over })
 }
 
 /// Says how many messages were stored by it.
@@ -306,6 +336,8 @@ fn carry_out(log: &mut Log<'_>, order: &Order) -> rusqlite::Result<usize> {
         Order::Import(messages) => {
             return messages.iter().try_fold(0, |stored, message| Ok(stored + usize::from(log.import(message)?)));
         }
+        // Done by the loop, without a commit of its own.
+        Order::Overwrite => Ok(0),
         Order::Change(changes) => changes.iter().try_for_each(|change| people::change(log, change)).map(|()| 0),
         Order::KeepListen(ListenTo::Name(name)) => {
             transaction.execute("INSERT INTO listen (typed) VALUES (?1) ON CONFLICT DO NOTHING", [name.typed()])
