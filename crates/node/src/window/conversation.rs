@@ -26,6 +26,13 @@ pub(super) const BEGINS_MAX: u64 = 6;
 const BEGIN_EVERY_MS: u64 = 5_000;
 /// Who does not answer STOP with STOP for so long is not spoken to any more on this link.
 const STOP_MS_MAX: u64 = 60_000;
+/// The longest exchange. Only one neighbour at a time serves us, so one that goes slowly must not hold up the others; what is left
+/// is done by the next exchange.
+pub(super) const EXCHANGE_MS_MAX: u64 = 120_000;
+/// So much longer it may last while the peer does not take what is for it.
+const OVERDUE_MS: u64 = 10_000;
+/// Whose exchange came to nothing cannot keep others from serving us by beginning the next, for so long.
+const UNHELPFUL_MS: u64 = 600_000;
 /// Records whose signature does not hold that a peer may serve on a link: it checked them itself before it kept them.
 pub(super) const BAD_MAX: u32 = 32;
 
@@ -40,6 +47,8 @@ pub(super) struct Conversation {
     wholes: BTreeMap<Share, Whole>,
     /// When it may next begin, if it began all it may; by share.
     begins: BTreeMap<Share, Mono>,
+    /// Until then it does not serve us in exchanges that it begins: one came to nothing.
+    unhelpful_until: Mono,
     /// Records it served whose signature does not hold.
     pub(super) bad: u32,
     /// Nothing is said to it, or heard, any more.
@@ -79,6 +88,7 @@ impl Conversation {
             runs: BTreeMap::new(),
             wholes: wholes.into(),
             begins: BTreeMap::new(),
+            unhelpful_until: Mono(0),
             bad: 0,
             mute: false,
         }
@@ -122,11 +132,24 @@ impl Conversation {
         may
     }
 
+    /// Whether it may serve us in an exchange that it begins.
+    pub(super) fn is_helpful(&self, now: Mono) -> bool {
+        self.unhelpful_until <= now
+    }
+
+    /// Whether an exchange goes on for longer than one may: a peer that does not read keeps us from ending it in good order.
+    pub(super) fn is_overdue(&self, now: Mono) -> bool {
+        self.runs.values().any(|run| run.is_running() && now.since(run.began) >= EXCHANGE_MS_MAX + OVERDUE_MS)
+    }
+
     /// An exchange is over: says when the next one is due.
     pub(super) fn ended(&mut self, share: Share, ours: bool, now: Mono, end: End) {
         let Some(run) = self.runs.get_mut(&(share, ours)) else { return };
         run.over = Some(now);
         let (whole, fetches) = (run.whole, run.fetches);
+        if !matches!(end, End::Complete | End::Full) {
+            self.unhelpful_until = now + UNHELPFUL_MS;
+        }
         let state = self.wholes.entry(share).or_default();
         match end {
             End::Complete if whole && fetches => (state.due, state.failures) = (None, 0),
@@ -156,7 +179,13 @@ impl Conversation {
 
     /// When something is due even if nothing comes.
     pub(super) fn due(&self) -> Option<Mono> {
-        let runs = self.runs.values().map(|run| run.over.map_or(run.session.deadline(), |over| over + STOP_MS_MAX));
+        let waits = !self.aside.is_empty();
+        let runs = self.runs.values().map(|run| match run.over {
+            Some(over) => over + STOP_MS_MAX,
+            // Without a turn nothing happens before.
+            None if waits => run.began + EXCHANGE_MS_MAX + OVERDUE_MS,
+            None => run.session.deadline(),
+        });
         runs.min()
     }
 }

@@ -13,9 +13,9 @@ use crate::link::Aside;
 
 /// Bytes of records that wait to be kept, with what each costs: a minute of what the budgets let in.
 pub(super) const KEPT_BYTES_MAX: u64 = 16 << 20;
-/// What one link may have said that nobody looked at. An honest peer has four exchanges at the most, in each of which it waits for
-/// our answer behind some ten messages.
-pub(super) const SAID_MAX: usize = 128;
+/// What one link may have said that nobody looked at: a megabyte. An honest peer has four exchanges at the most, in each of which it
+/// waits for our answer behind some ten messages.
+pub(super) const SAID_MAX: usize = 64;
 /// Targets whose records are to be read again; more are not.
 const REPLAYS_MAX: usize = 65_536;
 

@@ -14,7 +14,7 @@ use nightjar_envelope::sign::record_holds;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc;
 
-use super::conversation::{BAD_MAX, Conversation, Run, exchange};
+use super::conversation::{BAD_MAX, Conversation, EXCHANGE_MS_MAX, Run, exchange};
 use super::file::{File, Row};
 use super::inbox::{Inbox, KEPT_BYTES_MAX, Kept, Said, Taken};
 use super::shelf::{Intake, Shelf};
@@ -30,9 +30,6 @@ use crate::store::Store;
 const ROUND_MS: u64 = 10_000;
 /// In each round: records that were flooded so long ago may still be on their way somewhere.
 const ROUND_S: u32 = 120;
-/// The longest exchange. Only one neighbour at a time serves us, so one that goes slowly must not hold up the others; what is left
-/// is done by the next exchange.
-const EXCHANGE_MS_MAX: u64 = 120_000;
 /// What one exchange fetches.
 const EXCHANGE_BYTES_MAX: u64 = 64 << 20;
 /// What came is written down so often.
@@ -242,9 +239,9 @@ impl Keeper {
         let links = self.links.values().filter_map(Conversation::due);
         let young = self.shelves.values().filter_map(Shelf::matures);
         let alive = self.alive.values().filter_map(Alive::due);
-        let wholes =
-            self.links.values().flat_map(|talk| Share::ALL.into_iter().filter_map(|share| talk.whole_due(share)));
-        let asks = wholes.min().map(|due| due.max(self.ask_after));
+        let asks = Share::ALL.into_iter().filter(|share| self.may_be_served(*share));
+        let asks = asks.filter_map(|share| self.links.values().filter_map(|talk| talk.whole_due(share)).min());
+        let asks = asks.map(|due| due.max(self.ask_after));
         let due =
             links.chain(young).chain(alive).chain(asks).chain([self.round_due, self.old_due]).chain(self.write_due);
         // What is due now was done already as far as it could be.
@@ -326,7 +323,12 @@ impl Keeper {
         }
         let Some(hours) = self.shelves.get(&share).map(|shelf| shelf.hours(now.wall)) else { return };
         let whole = !matches!(&message, Message::Hours(list) if list.hours().count() <= ROUND_HOURS_MAX);
-        let (limits, fetches) = self.limits(share, link, whole);
+        // Whom we are to ask comes before who asks us.
+        let is_due = |other: &Conversation| other.whole_due(share).is_some_and(|due| due <= now.mono);
+        let others_wait =
+            self.links.iter().any(|(id, other)| *id != link && is_due(other)) && self.may_be_served(share);
+        let helpful = self.links.get(&link).is_some_and(|talk| talk.is_helpful(now.mono));
+        let (limits, fetches) = self.limits(share, link, whole, helpful && !others_wait);
         let Some(talk) = self.links.get_mut(&link) else { return };
         let mut session = Session::answer(now, hours, limits);
         let ended = session.receive(now, message).err();
@@ -337,9 +339,9 @@ impl Keeper {
     }
 
     /// What an exchange with this link may cost, and whether we fetch in it: only when no other neighbour serves us.
-    fn limits(&mut self, share: Share, link: LinkId, whole: bool) -> (Limits, bool) {
+    fn limits(&mut self, share: Share, link: LinkId, whole: bool, wanted: bool) -> (Limits, bool) {
         let left = self.left(share).filter(|_| whole).unwrap_or(EXCHANGE_BYTES_MAX);
-        let fetches = !self.serving.contains_key(&share);
+        let fetches = wanted && !self.serving.contains_key(&share);
         let fetch_bytes = if fetches { left } else { 0 };
         if fetches {
             self.serving.insert(share, link);
@@ -358,8 +360,13 @@ impl Keeper {
         self.left(share).is_some_and(|left| left < RECORD_BYTES_MAX as u64 * 2)
     }
 
+    /// Whether a neighbour may be asked for the whole share now.
+    fn may_be_served(&self, share: Share) -> bool {
+        !self.serving.contains_key(&share) && !self.has_fetched_enough(share)
+    }
+
     fn begin(&mut self, now: Now, link: LinkId, share: Share, hours: Hours, whole: bool) {
-        let (limits, fetches) = self.limits(share, link, whole);
+        let (limits, fetches) = self.limits(share, link, whole, true);
         if let Some(talk) = self.links.get_mut(&link) {
             let session = Session::ask(now, hours, limits);
             if whole {
@@ -576,6 +583,10 @@ impl Keeper {
             let mut items = Vec::new();
             let Some(talk) = self.links.get_mut(&link) else { continue };
             talk.tidy(now.mono);
+            if !talk.mute && talk.is_overdue(now.mono) {
+                self.shut(link, Some(Fault::TimedOut));
+                continue;
+            }
             if talk.mute || !talk.aside.is_empty() {
                 continue;
             }
@@ -610,7 +621,7 @@ impl Keeper {
         }
         let work = budget.work;
         let was_running = run.is_running();
-        let outputs = run.session.turn(now, &shelf.index, budget);
+        let outputs = run.session.turn(now, &shelf.at(now.wall), budget);
         let is_silent = outputs.is_empty();
         let exchange = exchange(share, ours);
         let mut fault = None;
@@ -652,7 +663,7 @@ impl Keeper {
     /// Begins exchanges that are due.
     fn ask(&mut self, now: Now) {
         for share in Share::ALL {
-            if now.mono < self.ask_after || self.serving.contains_key(&share) || self.has_fetched_enough(share) {
+            if now.mono < self.ask_after || !self.may_be_served(share) {
                 continue;
             }
             // Nothing old is flooded: where a network was split, it goes on from one to the next so.

@@ -1,8 +1,9 @@
 //! One share of the window: which records it holds, and which go when it is full. Never touches the disk.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 
-use nightjar_core::reconcile::{Entry, HOUR_S, Hours, Index as _, MemoryIndex, Share, YOUNG_MS};
+use nightjar_core::reconcile::{Entry, HOUR_S, Hours, Index, MemoryIndex, Share, Span, Tally, YOUNG_MS};
 use nightjar_core::record::EXPIRY_AHEAD_S_MAX;
 use nightjar_core::time::{Mono, Wall};
 
@@ -39,6 +40,12 @@ pub(super) enum Intake {
     Known,
     /// As many came late for its hour as may.
     TooMany,
+}
+
+/// A shelf as exchanges see it: late records of an hour that has enough of them are not wanted.
+pub(super) struct View<'s> {
+    shelf: &'s Shelf,
+    now_s: u32,
 }
 
 impl Shelf {
@@ -109,8 +116,18 @@ impl Shelf {
         if !self.index.wants(entry) || self.unwritten.contains_key(entry) {
             return Intake::Known;
         }
-        let came = self.late.get(&entry.hour()).copied().unwrap_or(0);
-        if self.share == Share::Dated && came >= LATE_PER_S_MAX * HOUR_S { Intake::TooMany } else { Intake::Wanted }
+        if self.is_sated(entry.hour()) { Intake::TooMany } else { Intake::Wanted }
+    }
+
+    /// Whether as many came late for an hour as may.
+    fn is_sated(&self, hour: u32) -> bool {
+        let came = self.late.get(&hour).copied().unwrap_or(0);
+        self.share == Share::Dated && came >= LATE_PER_S_MAX * HOUR_S
+    }
+
+    /// What is held, for an exchange that goes on now.
+    pub(super) fn at(&self, now: Wall) -> View<'_> {
+        View { shelf: self, now_s: now.unix_s() }
     }
 
     /// A late record is on its way to be kept: it counts, and is not wanted once more.
@@ -182,5 +199,30 @@ impl Shelf {
 
     fn count_late(&mut self, entry: &Entry) {
         *self.late.entry(entry.hour()).or_default() += 1;
+    }
+}
+
+impl Index for View<'_> {
+    fn tally(&self, hour: u32) -> Option<Tally> {
+        self.shelf.index.tally(hour)
+    }
+
+    fn count(&self, span: &Span) -> u32 {
+        self.shelf.index.count(span)
+    }
+
+    fn walk(&self, span: &Span, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
+        self.shelf.index.walk(span, visit);
+    }
+
+    fn wants(&self, entry: &Entry) -> bool {
+        let sated = entry.expiry < self.now_s && self.shelf.is_sated(entry.hour());
+        !sated && self.shelf.index.wants(entry)
+    }
+
+    fn left_out(&self, span: &Span) -> u32 {
+        // All of it would be refused.
+        let sated = span.upper().expiry <= self.now_s && self.shelf.is_sated(span.lower().hour());
+        if sated { u32::MAX } else { self.shelf.index.left_out(span) }
     }
 }
