@@ -49,6 +49,8 @@ pub struct Checked {
     pub socks5: Option<String>,
     /// `host:port` of the JSON-RPC of the user's own PascalCoin daemon.
     pub daemon: Option<String>,
+    /// Whether direct messages of contacts are acknowledged.
+    pub acknowledge: bool,
     /// Filter of the log on stderr, in the form of tracing's EnvFilter.
     pub log: String,
     /// Whether the line of `ready.json` is printed on stdout.
@@ -265,6 +267,7 @@ impl Raw {
         })?;
         let socks5 = reader.read_if_set(Key::Socks5, Value::proxy)?;
         let daemon = reader.read_if_set(Key::Daemon, Value::host_port)?;
+        let acknowledge = reader.read(Key::Acknowledge, Value::truth)?;
         let log = reader.read(Key::Log, |value, wants| value.text(wants).map(str::to_owned))?;
         let ready_json = reader.read(Key::ReadyJson, Value::truth)?;
         let limited = reader.read(Key::Budgets, |value, wants| Ok(value.choice(wants)? == "on"))?;
@@ -298,6 +301,7 @@ impl Raw {
             network,
             socks5,
             daemon,
+            acknowledge,
             log,
             ready_json,
             budgets,

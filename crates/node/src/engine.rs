@@ -88,7 +88,15 @@ impl Node {
         let mut chance = random()?;
         let identities = Identities::load(&dir.identities())?;
         let for_post = ChaCha20Rng::from_seed(chance_seed(&mut chance));
-        let post = Post::open(config.network, &dir.database(), config.store, identities, clock.clone(), for_post)?;
+        let post = Post::open(
+            config.network,
+            &dir.database(),
+            config.store,
+            config.acknowledge,
+            identities,
+            clock.clone(),
+            for_post,
+        )?;
         let store = post.store().clone();
         let (listens, book) = (store.listens().await?, store.addresses().await?);
         let now = clock.now();
@@ -168,6 +176,7 @@ impl Node {
         tokio::spawn(crate::post::upkeep::run(handle.clone()));
         tokio::spawn(crate::post::upkeep::follow_strangers(handle.clone()));
         tokio::spawn(crate::post::outbox::run(handle.clone()));
+        tokio::spawn(crate::post::ack::run(handle.clone()));
         tokio::spawn(crate::post::look::run(handle.clone(), chain));
         Ok(Self { handle, stop, engine })
     }

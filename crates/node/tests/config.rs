@@ -54,6 +54,7 @@ fn the_defaults_are_those_of_the_parts() {
         network: Network::Main,
         socks5: None,
         daemon: None,
+        acknowledge: false,
         log: "info".into(),
         ready_json: false,
         budgets: Some(Budgets::default()),
@@ -82,6 +83,7 @@ fn every_setting_can_stand_in_the_file() {
         network = "test"
         socks5 = "localhost:9050"
         daemon = "localhost:4003"
+        acknowledge = true
         log = "info,nightjar_node::link=debug"
         ready_json = true
         seen_mib = 1
@@ -104,6 +106,7 @@ fn every_setting_can_stand_in_the_file() {
         network: Network::Test,
         socks5: Some("localhost:9050".into()),
         daemon: Some("localhost:4003".into()),
+        acknowledge: true,
         log: "info,nightjar_node::link=debug".into(),
         ready_json: true,
         budgets: Some(Budgets {
@@ -128,6 +131,7 @@ fn every_setting_can_stand_in_the_environment_as_it_stands_in_the_file() {
         ("NIGHTJAR_HTTP", "127.0.0.2:1", "http = '127.0.0.2:1'"),
         ("NIGHTJAR_CONNECT", "a.example:1, pascal://b.example:2 ", "connect = ['a.example:1', 'pascal://b.example:2']"),
         ("NIGHTJAR_DISCOVERY", "no", "discovery = false"),
+        ("NIGHTJAR_ACKNOWLEDGE", "yes", "acknowledge = true"),
         ("NIGHTJAR_NETWORK", "test", "network = 'test'"),
         ("NIGHTJAR_SOCKS5", "socks5://127.0.0.1:9050", "socks5 = '127.0.0.1:9050'"),
         ("NIGHTJAR_DAEMON", "http://127.0.0.1:4003/", "daemon = '127.0.0.1:4003'"),

@@ -38,6 +38,10 @@ pub(super) struct Flags {
     #[arg(long, value_name = "HOST:PORT")]
     daemon: Option<String>,
 
+    /// Tell contacts, under seal, that their messages came; so they learn that this node was on then
+    #[arg(long)]
+    acknowledge: bool,
+
     /// Whether what peers may send is limited, on or off; off is for benchmarks only [default: on]
     #[arg(long, value_name = "ON|OFF")]
     budgets: Option<String>,
@@ -78,7 +82,19 @@ pub(super) fn for_demo(data_dir: &Path, connect: Vec<Address>) -> Checked {
 
 impl Flags {
     fn raw(self, data_dir: Option<PathBuf>) -> Raw {
-        let Self { listen, http, connect, no_discovery, network, socks5, daemon, budgets, log, ready_json } = self;
+        let Self {
+            listen,
+            http,
+            connect,
+            no_discovery,
+            network,
+            socks5,
+            daemon,
+            acknowledge,
+            budgets,
+            log,
+            ready_json,
+        } = self;
         let text = |text: Option<String>| text.map(Value::from);
         let typed = [
             (Key::DataDir, data_dir.map(Value::from)),
@@ -89,6 +105,7 @@ impl Flags {
             (Key::Network, text(network)),
             (Key::Socks5, text(socks5)),
             (Key::Daemon, text(daemon)),
+            (Key::Acknowledge, acknowledge.then(|| Value::from(true))),
             (Key::Budgets, text(budgets)),
             (Key::Log, text(log)),
             (Key::ReadyJson, ready_json.then(|| Value::from(true))),
@@ -142,6 +159,7 @@ mod tests {
             "127.0.0.1:9050",
             "--daemon",
             "127.0.0.1:4003",
+            "--acknowledge",
             "--budgets",
             "off",
             "--log",
@@ -154,6 +172,7 @@ mod tests {
             network: nightjar_core::chain::Network::Test,
             socks5: Some("127.0.0.1:9050".to_owned()),
             daemon: Some("127.0.0.1:4003".to_owned()),
+            acknowledge: true,
             budgets: None,
             log: "warn".to_owned(),
             ready_json: true,

@@ -179,6 +179,7 @@ fn config(data_dir: PathBuf) -> Checked {
         network: Network::Main,
         socks5: None,
         daemon: None,
+        acknowledge: false,
         log: "off".to_owned(),
         ready_json: false,
         budgets: Some(nightjar_core::router::Budgets::default()),

@@ -28,6 +28,8 @@ pub enum Key {
     Socks5,
     /// The user's own PascalCoin daemon.
     Daemon,
+    /// Whether messages are acknowledged.
+    Acknowledge,
     /// What is logged.
     Log,
     /// Whether `ready.json` is printed.
@@ -75,7 +77,7 @@ pub struct Entry {
 
 impl Key {
     /// All of them, in the order of the sample.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::DataDir,
         Self::Listen,
         Self::Http,
@@ -84,6 +86,7 @@ impl Key {
         Self::Network,
         Self::Socks5,
         Self::Daemon,
+        Self::Acknowledge,
         Self::Log,
         Self::ReadyJson,
         Self::Budgets,
@@ -158,6 +161,13 @@ impl Key {
                 wants: Wants::HostPort,
                 default: None,
                 about: "Where the JSON-RPC of your own PascalCoin daemon or wallet listens, \"host:port\" (usually \"127.0.0.1:4003\"). It is asked who owns which account, and signs proofs of account when you ask for one; its word goes before that of peers. It speaks HTTP in the clear: keep it on this machine or behind an SSH tunnel. Not set by default; without it three peers are compared.",
+            },
+            Self::Acknowledge => Entry {
+                name: "acknowledge",
+                flag: Some("--acknowledge"),
+                wants: Wants::Bool,
+                default: Some("false"),
+                about: "Whether contacts are told, under seal, that what they wrote to you came, within a minute: at most ten messages of each contact in a minute, never what came late. It tells them that this node was on then, and so perhaps you; others on the way see that something was answered to something. Therefore not by default.",
             },
             Self::Log => Entry {
                 name: "log",

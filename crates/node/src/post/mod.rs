@@ -1,6 +1,7 @@
 //! Messages for people: opens what comes, wraps what is sent, knows who is who. Never decides where a record goes, and nothing
 //! that a stranger sends makes it send anything.
 
+pub(crate) mod ack;
 mod heirs;
 mod held;
 mod ignore;
@@ -41,6 +42,7 @@ use crate::message::Speaker;
 use crate::store::{Change, Joined, OpenError, Pair, People, Relation, Store, StoreLimits, WriteError};
 use crate::work::WorkPool;
 
+pub use ack::{ACK_DELAY_MS_MAX, ACK_DELAY_MS_MIN, ACKS_PER_MINUTE_MAX, ACKS_WAITING_MAX};
 pub use heirs::{HEIRS_MAX, IN_A_ROW_MAX};
 pub use held::HELD_RECORDS_MAX;
 pub use ignore::{IGNORED_MAX, Ignored, NotIgnorable, PATTERN_BYTES_MAX, Pattern, TooManyIgnored};
@@ -54,6 +56,7 @@ pub use send::{
 };
 pub use state::{JOINED_MAX, PARTED_MAX, PINS_MAX};
 
+use ack::Acks;
 use held::Sendings;
 use opener::PostOpener;
 use outbox::Outbox;
@@ -101,6 +104,11 @@ struct Shared {
     cards: Mutex<upkeep::Cards>,
     outbox: Mutex<Outbox>,
     sendings: Mutex<Sendings>,
+    /// Whether direct messages of contacts are acknowledged.
+    acknowledges: bool,
+    acks: Mutex<Acks>,
+    /// One more waits.
+    ack: Notify,
     counters: Counters,
 }
 
@@ -126,6 +134,8 @@ pub struct PostCounters {
     pub ignored: u64,
     /// Proofs of accounts that were none.
     pub bad_proofs: u64,
+    /// Acknowledgements of messages that were never sent to their author, or are acknowledged already.
+    pub stray_acks: u64,
     /// Sets of parts that wait for more.
     pub sets_waiting: usize,
     /// Bytes of all loose parts.
@@ -191,6 +201,7 @@ impl Post {
         network: Network,
         path: &std::path::Path,
         limits: StoreLimits,
+        acknowledges: bool,
         identities: Identities,
         clock: Clock,
         chance: ChaCha20Rng,
@@ -212,6 +223,9 @@ impl Post {
                 cards: Mutex::default(),
                 outbox: Mutex::new(outbox),
                 sendings: Mutex::default(),
+                acknowledges,
+                acks: Mutex::default(),
+                ack: Notify::new(),
                 counters: Counters::default(),
             });
             made = Some(Arc::clone(&shared));
@@ -327,6 +341,7 @@ impl Post {
             declined: read(declined),
             ignored: read(ignored),
             bad_proofs: read(bad_proofs),
+            stray_acks: self.store.stray_acks(),
             sets_waiting,
             loose_bytes,
         }
@@ -666,6 +681,10 @@ impl Shared {
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn acks(&self) -> MutexGuard<'_, Acks> {
+        self.acks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sendings(&self) -> MutexGuard<'_, Sendings> {

@@ -1,5 +1,5 @@
 //! Opens what came, before it is written: says what it says, who wrote it and in which conversation it belongs. Runs in the
-//! writer's thread. What cannot be opened has no effect but a count, and nothing that comes makes this node send.
+//! writer's thread. What cannot be opened has no effect but a count, and nothing that comes makes this node send, but that a contact may be told.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -170,6 +170,12 @@ impl PostOpener {
             // One who is not to be heard does not become another by it, so this comes first.
             state.goes_on(old, heir, when.said, changes);
         }
+        if let Says::Map(map) = &says
+            && map.kind() == Kind::Ack
+        {
+            self.acknowledged(state, map, author.zip(recipient).filter(|_| is_direct_form(form)), when, changes);
+            return None;
+        }
         if let Some(author) = author {
             if state.known.is_declined(&author) {
                 count(&self.shared.counters.declined);
@@ -191,7 +197,7 @@ impl PostOpener {
             count(&self.shared.counters.ignored);
             return None;
         }
-        let direct = author.zip(recipient).filter(|_| form == form::FIRST || form == form::PAIR);
+        let direct = author.zip(recipient).filter(|_| is_direct_form(form));
         let (conversation, request) = match (direct, &meant) {
             (Some((other, own)), _) => {
                 (super::direct(&other), self.met(state, own, other, form == form::PAIR, when, changes))
@@ -207,6 +213,14 @@ impl PostOpener {
             }
         };
         let standing = author.map_or(Standing::Anonymous, |author| state.known.standing(&author, when));
+        if let (Some((other, own)), Says::Map(map)) = (direct, &says)
+            && !message.late
+            && matches!(map.kind(), Kind::Text | Kind::Action | Kind::Data)
+            && state.own_key(&other).is_none()
+            && state.known.pair(&own, &other).is_some_and(|pair| pair.relation == Relation::Contact)
+        {
+            self.shared.owe_ack(own, other, id);
+        }
         let said = match says {
             Says::Map(map) => Said::Map { form, map: map.bytes().to_vec() },
             Says::Text(text) => Said::Text { form, text },
@@ -221,6 +235,28 @@ impl PostOpener {
             request,
             mention: false,
         })
+    }
+
+    /// Somebody says that a message of ours came. It counts from the one whom the message was sealed for alone, to the key that wrote it, under
+    /// seal; what is sent to contacts is sent to people whom the user has to do with, so nobody else is remembered because of it.
+    fn acknowledged(
+        &self,
+        state: &mut State,
+        map: &Map,
+        direct: Option<(ChatKey, ChatKey)>,
+        when: When,
+        changes: &mut Vec<Change>,
+    ) {
+        let Some(((other, own), id)) = direct.zip(map.reply_to()) else { return count(&self.shared.counters.refused) };
+        if state.known.is_declined(&other) {
+            return count(&self.shared.counters.declined);
+        }
+        let pair = state.known.pair(&own, &other).filter(|pair| pair.relation == Relation::Contact).copied();
+        let Some(pair) = pair else { return count(&self.shared.counters.refused) };
+        // He is there, as after any word of his.
+        let pair = Pair { heard: when.last_s(pair.heard), ..pair };
+        state.known.set_pair(pair, changes).unwrap_or(());
+        changes.push(Change::Acknowledged { conversation: super::direct(&other), by: own, id });
     }
 
     /// What a map says of its author, in whatever message. Cards and proofs say nothing else, and are no messages.
@@ -324,6 +360,11 @@ fn heir(state: &State, author: Option<ChatKey>, form: u8, says: &Says) -> Option
     let Says::Map(map) = says else { return None };
     let old = author.filter(|_| form == form::SIGNED)?;
     Some((old, map.hand_over()?.heir(state.network, &old)?))
+}
+
+/// Whether a seal is one for a single chat key.
+const fn is_direct_form(form: u8) -> bool {
+    matches!(form, form::FIRST | form::PAIR)
 }
 
 /// Whether it came to a nick or an account that is listened to.

@@ -17,6 +17,7 @@ use nightjar_envelope::seal::SealFault;
 use nightjar_envelope::{CODING, Place};
 use zeroize::Zeroizing;
 
+use super::ack::Ack;
 use super::direct;
 use super::outbox::{DEADLINE_S_DEFAULT, DEADLINE_S_MAX, OUTBOX_MAX};
 use super::people::{TooManyContacts, rank};
@@ -932,6 +933,26 @@ impl State {
         };
         let expiry = not_before(map.time_ms(), expiry);
         let Wrapped { place, body, .. } = self.wrap(&how, Some(own), None, &map, expiry, chance)?;
+        records(&place, &body, chance)
+    }
+
+    /// The records of an acknowledgement, as long as the other is a contact. It changes nothing of how the two stand: the user did not write.
+    pub(super) fn acknowledgement(
+        &self,
+        Ack { own, other, id, .. }: &Ack,
+        time_ms: u64,
+        now: Wall,
+        chance: &mut rand_chacha::ChaCha20Rng,
+    ) -> Result<Vec<Record>, SendError> {
+        let speaker = self.speaking_key(own).ok_or(SendError::NoSuchIdentity(*own))?;
+        if self.known.pair(own, other).is_none_or(|pair| pair.relation != Relation::Contact) {
+            return Err(SendError::NoWay(*other));
+        }
+        let draft = MapDraft { reply_to: id.0.first_chunk().copied(), ..MapDraft::new(Kind::Ack, time_ms) };
+        let map = draft.build()?;
+        let expiry = not_before(time_ms, now.unix_s().saturating_add(LIFETIME_S_DEFAULT));
+        let Wrapped { place, body, .. } =
+            self.wrap(&How::Pair { other: *other }, Some(speaker), None, &map, expiry, chance)?;
         records(&place, &body, chance)
     }
 

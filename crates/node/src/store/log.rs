@@ -28,6 +28,8 @@ pub(super) struct Log<'t> {
     pub(super) bytes: i64,
     /// Messages that were erased.
     pub(super) erased: i64,
+    /// Acknowledgements that fit no message.
+    pub(super) stray_acks: u64,
     /// Whether any message is remembered as erased.
     pub(super) remembers: bool,
 }
@@ -89,6 +91,24 @@ impl Log<'_> {
     pub(super) fn deliver(&mut self, conversation: &str, id: MessageId, delivery: &Delivery) -> rusqlite::Result<()> {
         let changed = self.set_delivery(conversation, id, delivery)?;
         changed.map_or(Ok(()), |seq| self.happened(CHANGED, seq))
+    }
+
+    /// The recipient says that the message of this node came whose id begins so. What fits none, or one that is acknowledged, is counted.
+    pub(super) fn acknowledge(&mut self, conversation: &str, by: &ChatKey, id: &[u8; 8]) -> rusqlite::Result<()> {
+        let mut update = self.transaction.prepare_cached(
+            "UPDATE message SET delivery = 4, delivery_peers = 0, delivery_why = NULL
+             WHERE conversation = ?1 AND message_id BETWEEN ?2 AND ?3 AND own AND author = ?4 AND delivery IS NOT 4
+             RETURNING seq",
+        )?;
+        let (from, to) = ([id.as_slice(), &[0; 8]].concat(), [id.as_slice(), &[0xff; 8]].concat());
+        let seq = update.query_row(params![conversation, from, to, by.as_bytes()], |row| row.get(0)).optional()?;
+        match seq {
+            Some(seq) => self.happened(CHANGED, seq),
+            None => {
+                self.stray_acks += 1;
+                Ok(())
+            }
+        }
     }
 
     /// The seq of the message, if it had come otherwise far. What others said of it is not undone by what this node knows of its sending.

@@ -286,6 +286,11 @@ impl Store {
         self.inner.queue.has_room()
     }
 
+    /// Acknowledgements that fitted no message since the store was opened.
+    pub(crate) fn stray_acks(&self) -> u64 {
+        self.inner.queue.stray_acks()
+    }
+
     /// Messages that could not be stored since the store was opened.
     pub fn not_stored(&self) -> u64 {
         self.inner.queue.not_stored()

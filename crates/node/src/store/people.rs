@@ -201,6 +201,15 @@ pub enum Change {
     Accepted(ChatKey),
     /// A message of this node, and how far it came.
     Own(Box<NewMessage>, Delivery),
+    /// The recipient says that a message of this node came.
+    Acknowledged {
+        /// Where it belongs.
+        conversation: String,
+        /// The chat key of this node that wrote it.
+        by: ChatKey,
+        /// How its id begins.
+        id: [u8; 8],
+    },
     /// How far a message of this node came.
     Delivery(String, MessageId, Delivery),
     /// A message waits to go out.
@@ -238,6 +247,7 @@ pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()>
     match change {
         Change::Own(message, delivery) => return log.store_own(message, delivery),
         Change::Delivery(conversation, id, delivery) => return log.deliver(conversation, *id, delivery),
+        Change::Acknowledged { conversation, by, id } => return log.acknowledge(conversation, by, id),
         Change::Outgoing(outgoing) => outbox::put(transaction, outgoing),
         Change::Erase(seqs, now) => return log.erase(&seqs.iter().map(|seq| signed(*seq)).collect::<Vec<_>>(), *now),
         Change::Read(conversation, seq) => search::mark_read(transaction, conversation, *seq),

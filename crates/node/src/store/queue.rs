@@ -29,6 +29,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
     not_stored: AtomicU64,
+    stray_acks: AtomicU64,
     /// Messages that the writer tries again.
     kept: AtomicU64,
     /// Why nothing can be stored now.
@@ -212,6 +213,14 @@ impl Queue {
 
     pub(super) fn count_not_stored(&self, messages: u64) {
         self.not_stored.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_stray_acks(&self, acks: u64) {
+        self.stray_acks.fetch_add(acks, Ordering::Relaxed);
+    }
+
+    pub(super) fn stray_acks(&self) -> u64 {
+        self.stray_acks.load(Ordering::Relaxed)
     }
 
     pub(super) fn not_stored(&self) -> u64 {

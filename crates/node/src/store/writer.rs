@@ -63,6 +63,8 @@ struct Committed {
     forgotten: u64,
     /// Entries that are left.
     left: u64,
+    /// Acknowledgements that fit no message.
+    stray_acks: u64,
     /// Messages were dropped.
     dropped: bool,
     /// The log is still over its limits.
@@ -117,7 +119,8 @@ impl Writer {
             self.journal_has_secrets |= result.is_ok() && pending.changes().any(gives_up_a_secret);
             let orders = std::mem::take(&mut pending.orders);
             match result {
-                Ok(Committed { last_seq, imported, forgotten, left, dropped, over }) => {
+                Ok(Committed { last_seq, imported, stray_acks, forgotten, left, dropped, over }) => {
+                    self.queue.count_stray_acks(stray_acks);
                     self.queue.release(pending.held);
                     self.queue.set_kept(0);
                     pending = Work::default();
@@ -293,7 +296,7 @@ fn commit(
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
     let remembers = erased::is_any(&transaction)?;
-    let mut log = Log { transaction: &transaction, last: before, bytes, erased: 0, remembers };
+    let mut log = Log { transaction: &transaction, last: before, bytes, erased: 0, stray_acks: 0, remembers };
     for message in &work.messages {
         log.take(message)?;
     }
@@ -304,7 +307,7 @@ fn commit(
     if let Some(known) = &work.addresses {
         replace_addresses(&transaction, known)?;
     }
-    let Log { last, mut bytes, erased, .. } = log;
+    let Log { last, mut bytes, erased, stray_acks, .. } = log;
     let forgets = forget_by.filter(|_| remembers);
     if let Some(now) = forgets {
         erased::forget(&transaction, now)?;
@@ -326,7 +329,7 @@ fn commit(
     } else {
         transaction.rollback()?;
     }
-    Ok(Committed { last_seq: last.cast_unsigned(), imported, forgotten, left, dropped, over })
+    Ok(Committed { last_seq: last.cast_unsigned(), imported, stray_acks, forgotten, left, dropped, over })
 }
 
 /// Says how many messages were stored by it.

@@ -85,6 +85,11 @@ pub(crate) const STATUS: Method<Handle> = Method {
             "Messages that were dropped for their author's nick or account, or for their text.",
         ),
         field("messages.bad_proofs", "integer", "Proofs of account that were none."),
+        field(
+            "messages.stray_acks",
+            "integer",
+            "Acknowledgements of what was never sent to their author, or is acknowledged already.",
+        ),
         field("messages.sets_waiting", "integer", "Messages of which parts are missing."),
         field("messages.loose_bytes", "integer", "Bytes that their parts take."),
         field("banned", "array", "Addresses that are left alone for a while: banned, or of yours and not reached."),
@@ -93,7 +98,7 @@ pub(crate) const STATUS: Method<Handle> = Method {
         field("banned[].reason", "text", "Why."),
     ],
     example: "{}",
-    example_result: r#"{"version":"0.1.0","network":"main","node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen":"[::]:4038","data_dir":"/home/ann/.local/share/nightjar","uptime_s":3600,"connections":8,"addresses_known":120,"listens":2,"joined":1,"seq":57,"budgets":"on","not_stored":0,"waiting":0,"store_problem":null,"counters":{"received":4000,"accepted":1000,"published":3,"repeats":3000,"sent":6000,"delivered":57,"expired":0,"forged":0,"collisions":0,"unmet_work":0,"delayed":0,"over_budget":0,"checked":400,"bad_signatures":0,"checks_over_budget":0,"checks_dropped":0,"checks_waiting":0,"congested":0,"seen_live":1003,"seen_evicted":0,"fresh":30,"by_class":{"worked":0,"dated":990,"plain":10}},"messages":{"outsiders":0,"refused":0,"declined":0,"ignored":0,"bad_proofs":0,"sets_waiting":0,"loose_bytes":0},"banned":[{"addr":"192.0.2.7:4038","until":1767225600,"reason":"not the same network"}]}"#,
+    example_result: r#"{"version":"0.1.0","network":"main","node_key":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","listen":"[::]:4038","data_dir":"/home/ann/.local/share/nightjar","uptime_s":3600,"connections":8,"addresses_known":120,"listens":2,"joined":1,"seq":57,"budgets":"on","not_stored":0,"waiting":0,"store_problem":null,"counters":{"received":4000,"accepted":1000,"published":3,"repeats":3000,"sent":6000,"delivered":57,"expired":0,"forged":0,"collisions":0,"unmet_work":0,"delayed":0,"over_budget":0,"checked":400,"bad_signatures":0,"checks_over_budget":0,"checks_dropped":0,"checks_waiting":0,"congested":0,"seen_live":1003,"seen_evicted":0,"fresh":30,"by_class":{"worked":0,"dated":990,"plain":10}},"messages":{"outsiders":0,"refused":0,"declined":0,"ignored":0,"bad_proofs":0,"stray_acks":0,"sets_waiting":0,"loose_bytes":0},"banned":[{"addr":"192.0.2.7:4038","until":1767225600,"reason":"not the same network"}]}"#,
     run: |call, arguments| Box::pin(status(call, arguments)),
 };
 
@@ -128,6 +133,7 @@ struct Messages {
     declined: u64,
     ignored: u64,
     bad_proofs: u64,
+    stray_acks: u64,
     sets_waiting: usize,
     loose_bytes: usize,
 }
@@ -205,8 +211,9 @@ async fn status(call: Call<Handle>, _arguments: Arguments) -> Result<Answer, Rpc
 }
 
 fn messages(counters: &PostCounters) -> Messages {
-    let PostCounters { outsiders, refused, declined, ignored, bad_proofs, sets_waiting, loose_bytes } = *counters;
-    Messages { outsiders, refused, declined, ignored, bad_proofs, sets_waiting, loose_bytes }
+    let PostCounters { outsiders, refused, declined, ignored, bad_proofs, stray_acks, sets_waiting, loose_bytes } =
+        *counters;
+    Messages { outsiders, refused, declined, ignored, bad_proofs, stray_acks, sets_waiting, loose_bytes }
 }
 
 fn counted(counters: &Counters) -> Counted {

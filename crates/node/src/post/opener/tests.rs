@@ -26,7 +26,8 @@ use crate::config::Checked;
 use crate::data_dir::DataDir;
 use crate::engine::Node;
 use crate::identity::Identities;
-use crate::message::{Filter, Message};
+use crate::message::{Delivery, Filter, Message};
+use crate::post::Ignored;
 use crate::store::StoreLimits;
 
 const DAY_S: u32 = 86_400;
@@ -46,7 +47,8 @@ fn raven(dir: &Path, clock: &Clock) -> (Post, ChatSecret) {
     identities.new_identity(Some("raven"), clock.wall()).unwrap();
     let own = identities.secret("raven").unwrap();
     let path = dir.join("nightjar.db");
-    let post = Post::open(Network::Main, &path, StoreLimits::default(), identities, clock.clone(), chance(1)).unwrap();
+    let post =
+        Post::open(Network::Main, &path, StoreLimits::default(), false, identities, clock.clone(), chance(1)).unwrap();
     (post, own)
 }
 
@@ -272,4 +274,124 @@ async fn nothing_that_comes_late_makes_this_node_send() {
     post.shared.tell.notify_one();
     assert_eq!(published(2).await, 2);
     node.stop().await;
+}
+
+/// A node of raven's that has written to crow, and crow's key for the two of them.
+struct Written {
+    _dir: tempfile::TempDir,
+    post: Post,
+    own: ChatSecret,
+    pair: PairKey,
+    id: MessageId,
+    now: Wall,
+}
+
+async fn written_to(crow: &ChatSecret) -> Written {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Clock::system());
+    let (post, own) = raven(dir.path(), &clock);
+    let pair = PairKey::between(Network::Main, crow, &own.public()).unwrap();
+    {
+        let mut state = post.shared.lock();
+        let contact = Pair::new(own.public(), crow.public(), Relation::Contact);
+        state.known.set_pair(contact, &mut Vec::new()).unwrap();
+        state.refresh_pairs();
+    }
+    let (now, id) = (clock.wall(), MessageId([7; 16]));
+    let record = Record::dated(target_of_text("crow"), b"sealed", now.unix_s() + 600, CODING, [9; 8]).unwrap();
+    let reading = Reading {
+        conversation: format!("@{}", crow.public()),
+        id: Some(id),
+        author: Some(own.public()),
+        own_key: Some(own.public()),
+        said: Said::Map { form: form::PAIR, map: MapDraft::text(now.0, "hello").build().unwrap().bytes().to_vec() },
+        standing: Standing::Claimed,
+        request: false,
+        mention: false,
+    };
+    let message = NewMessage { own: true, reading: Some(reading), ..came(record, now, false) };
+    post.store().change(vec![Change::Own(Box::new(message), Delivery::Sent(1))]).await.unwrap();
+    Written { _dir: dir, post, own, pair, id, now }
+}
+
+impl Written {
+    fn ack(&self, wrap: &Wrap<'_>, target: Target, id: [u8; 8], expiry: u32, late: bool) -> NewMessage {
+        let draft = MapDraft { reply_to: Some(id), ..MapDraft::new(Kind::Ack, ms(expiry - 60)) };
+        NewMessage {
+            name: Some("raven".to_owned()),
+            ..came(records(wrap, target, expiry, &draft).remove(0), self.now, late)
+        }
+    }
+
+    /// One as it should be, on the target of the two.
+    fn good(&self, id: [u8; 8], expiry: u32, late: bool) -> NewMessage {
+        let target = self.pair.target_to(&self.own.public(), expiry / DAY_S);
+        self.ack(&Wrap::Pair { key: &self.pair, shown: None }, target, id, expiry, late)
+    }
+
+    fn first_bytes(&self) -> [u8; 8] {
+        *self.id.0.first_chunk().unwrap()
+    }
+
+    /// How far the message came, once all that was handed over is written down.
+    async fn delivery(&self) -> Delivery {
+        written(&self.post).await;
+        let log = self.post.store().messages(0, 9, &Filter::default()).await.unwrap().messages;
+        assert_eq!(log.len(), 1, "an acknowledgement is no message: {log:?}");
+        log[0].delivery.clone().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_counts_from_the_one_who_was_written_to_alone_and_under_seal() {
+    let (crow, mallory) = (secret(2), secret(3));
+    let it = written_to(&crow).await;
+    let (expiry, id, raven) = (it.now.unix_s() + 600, it.first_bytes(), target_of_text("raven"));
+    let recipient = it.own.public();
+    let sealed_by = |sender| Wrap::First { sender, recipient: &recipient, shown: false };
+    // A stranger under seal, the right one in the clear, nobody, and one who has become a contact but was not written to.
+    it.post.store().append(vec![
+        it.ack(&sealed_by(&mallory), raven, id, expiry, false),
+        it.ack(&Wrap::Signed(&crow), raven, id, expiry, false),
+        it.ack(&Wrap::Anonymous, raven, id, expiry, false),
+    ]);
+    assert_eq!(it.delivery().await, Delivery::Sent(1));
+    assert_eq!(it.post.counters().refused, 3);
+    assert!(it.post.shared.lock().known.speaker(&mallory.public()).is_none(), "nobody is remembered because of it");
+    let contact = Pair::new(it.own.public(), mallory.public(), Relation::Contact);
+    it.post.shared.lock().known.set_pair(contact, &mut Vec::new()).unwrap();
+    it.post
+        .store()
+        .append(vec![it.ack(&sealed_by(&mallory), raven, id, expiry + 1, false), it.good([8; 8], expiry, false)]);
+    assert_eq!(it.delivery().await, Delivery::Sent(1));
+    assert_eq!(it.post.counters().stray_acks, 2);
+    // The right one, and again.
+    it.post.store().append(vec![it.good(id, expiry, false)]);
+    assert_eq!(it.delivery().await, Delivery::Acknowledged);
+    it.post.store().append(vec![it.good(id, expiry, false), it.good(id, expiry + 1, false)]);
+    assert_eq!(it.delivery().await, Delivery::Acknowledged);
+    assert_eq!(it.post.counters().stray_acks, 4);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_may_come_late_or_as_to_one_who_is_not_known_yet_and_never_from_who_was_declined() {
+    let crow = secret(2);
+    for late in [true, false] {
+        let it = written_to(&crow).await;
+        let ack = match late {
+            true => it.good(it.first_bytes(), it.now.unix_s() - DAY_S, true),
+            false => {
+                let first = Wrap::First { sender: &crow, recipient: &it.own.public(), shown: false };
+                it.ack(&first, target_of_text("raven"), it.first_bytes(), it.now.unix_s() + 600, false)
+            }
+        };
+        it.post.store().append(vec![ack]);
+        assert_eq!(it.delivery().await, Delivery::Acknowledged, "late: {late}");
+    }
+    let it = written_to(&crow).await;
+    it.post.ignore(Ignored::Key(crow.public())).await.unwrap();
+    let first = Wrap::First { sender: &crow, recipient: &it.own.public(), shown: false };
+    let ack = it.ack(&first, target_of_text("raven"), it.first_bytes(), it.now.unix_s() + 600, false);
+    it.post.store().append(vec![ack]);
+    assert_eq!(it.delivery().await, Delivery::Sent(1));
+    assert_eq!(it.post.counters().declined, 1);
 }
