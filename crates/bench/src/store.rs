@@ -23,6 +23,8 @@ const TEXT_WORDS: u64 = 12;
 const CONVERSATIONS: u64 = 200;
 /// One part in so many is added to see how fast a log is that has so many messages.
 const MORE_SHARE: u64 = 10;
+/// When records expire.
+const EXPIRY: u32 = 1_800_000_000;
 /// Searches of each kind.
 const SEARCHES: u64 = 200;
 
@@ -30,6 +32,11 @@ pub(crate) async fn run(messages: u64) -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("nightjar.db");
     fill(&path, unlimited(), 0..messages, "store_data", &data).await?;
+    // Behind as many that were erased, each of which is remembered twice and has an event of its own.
+    let store = Store::open(&path, unlimited())?;
+    store.erase(Erase::All, Wall(u64::from(EXPIRY) * 1000)).await?;
+    store.close().await;
+    fill(&path, unlimited(), 2 * messages..3 * messages, "store_data_behind_erased", &data).await?;
     std::fs::remove_file(&path)?;
     fill(&path, unlimited(), 0..messages, "store_text", &text).await?;
     let began = Instant::now();
@@ -108,7 +115,7 @@ fn unlimited() -> StoreLimits {
 }
 
 fn message(number: u64, body: Vec<u8>) -> Result<NewMessage, Failed> {
-    let record = Record::dated(Target([7; 16]), &body, 1_800_000_000, 0, number.to_le_bytes())?;
+    let record = Record::dated(Target([7; 16]), &body, EXPIRY, 0, number.to_le_bytes())?;
     let mut id = [0; 16];
     id.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of)| *byte = of);
     let reading = Reading {
