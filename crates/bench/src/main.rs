@@ -21,6 +21,10 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {
+    /// Nodes keep no window, to see what it costs.
+    #[arg(long, global = true)]
+    no_window: bool,
+
     #[command(subcommand)]
     what: What,
 }
@@ -119,7 +123,9 @@ enum What {
 
 #[tokio::main]
 async fn main() -> Result<(), measure::Failed> {
-    match Arguments::parse().what {
+    let Arguments { no_window, what } = Arguments::parse();
+    testbed::WINDOW.store(!no_window, std::sync::atomic::Ordering::Relaxed);
+    match what {
         What::Pair { records } => pair::run(records).await,
         What::Line { rate, seconds } => line::run(rate, seconds).await,
         What::Mesh { nodes, rate, seconds } => mesh::run(nodes, rate, seconds).await,

@@ -1,6 +1,7 @@
 //! Two processes and one TLS link: what a record costs when everything else is small.
 
 use std::process::Stdio;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nightjar_core::router::Budgets;
@@ -10,7 +11,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::measure::{Failed, Span, print};
-use crate::testbed::{BODY_BYTES, Bed, PATIENCE, draft};
+use crate::testbed::{BODY_BYTES, Bed, PATIENCE, WINDOW, draft};
 
 const DRAFTS_AT_ONCE: u64 = 1024;
 /// Publishes under way at one time, so that the engine never waits for us.
@@ -88,6 +89,9 @@ async fn paced() -> Result<(), Failed> {
 /// This process's node, linked to that of another process.
 async fn pair(records: u64, budgets: bool) -> Result<(Bed, Child, Lines<BufReader<ChildStdout>>), Failed> {
     let mut command = Command::new(std::env::current_exe()?);
+    if !WINDOW.load(Ordering::Relaxed) {
+        command.arg("--no-window");
+    }
     command.args(["pair-end", "--records", &(records / PUBLISHERS * PUBLISHERS).to_string()]);
     if budgets {
         command.arg("--budgets");

@@ -1,5 +1,6 @@
 //! Nodes to measure, each on a data directory that goes with it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nightjar_core::address::{Address, LinkKind};
@@ -11,6 +12,7 @@ use nightjar_node::data_dir::DataDir;
 use nightjar_node::engine::Node;
 use nightjar_node::handle::{Handle, ListenTo, ListenWish};
 use nightjar_node::message::{Destination, Draft};
+use nightjar_node::window::WindowLimits;
 use tempfile::TempDir;
 
 use crate::measure::Failed;
@@ -21,6 +23,9 @@ pub(crate) const TARGET: Target = Target([0x4e; 16]);
 pub(crate) const BODY_BYTES: usize = 128;
 /// Whatever does not come within it never comes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Whether the nodes have a window.
+pub(crate) static WINDOW: AtomicBool = AtomicBool::new(true);
 
 pub(crate) struct Bed {
     pub(crate) node: Node,
@@ -42,6 +47,7 @@ impl Bed {
             listen: "127.0.0.1:0".parse()?,
             discovery: false,
             budgets: budgets.then(Budgets::default),
+            window: WINDOW.load(Ordering::Relaxed).then(WindowLimits::default),
             ..Checked::defaults(&path)
         };
         let node = Node::start(&config, &dir, clock).await?;

@@ -42,6 +42,8 @@ pub(crate) async fn run(records: u64) -> Result<(), Failed> {
     let (span, bytes, resident) = (Span::begin()?, loopback_bytes()?, resident_bytes()?);
     far.connect(near.address()).await?;
     let window = far.handle().window().ok_or("there is no window")?;
+    // However much it is: a new node would stop at 64 MiB.
+    window.reach_back(u32::try_from(HOURS)?);
     until(|| window.status().fetched >= records).await?;
     let (seconds, cpu_us, bytes) = (span.seconds(), span.cpu_us()?, loopback_bytes()? - bytes);
     until(|| far.handle().status().seq >= records).await?;

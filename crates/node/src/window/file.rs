@@ -136,8 +136,8 @@ impl File {
             connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
-        // What a power failure takes away, the neighbours bring back.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        // What a power failure takes away or damages, the neighbours bring back; and the log need not wait for the disk because of it.
+        connection.pragma_update(None, "synchronous", "OFF")?;
         connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_MAX)?;
         connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
         if empty {

@@ -16,6 +16,10 @@ pub(super) const KEPT_BYTES_MAX: u64 = 16 << 20;
 /// What one link may have said that nobody looked at: a megabyte. An honest peer has four exchanges at the most, in each of which it
 /// waits for our answer behind some ten messages.
 pub(super) const SAID_MAX: usize = 64;
+/// What comes to be kept is gathered for so long, so that the thread is not woken for each record.
+const GATHER: Duration = Duration::from_millis(100);
+/// Or until so many bytes have come.
+const GATHER_BYTES: u64 = 1 << 20;
 /// Targets whose records are to be read again; more are not.
 const REPLAYS_MAX: usize = 65_536;
 
@@ -82,6 +86,7 @@ impl Inbox {
     /// Records that were accepted, in their order. Those that do not fit are counted.
     pub(super) fn keep(&self, kept: Vec<Kept>) {
         let mut state = self.lock();
+        let before = state.kept_bytes;
         for kept in kept {
             let bytes = kept.record.bytes().len() as u64 + RECORD_BYTES_EXTRA;
             if state.kept_bytes.saturating_add(bytes) > KEPT_BYTES_MAX {
@@ -91,7 +96,11 @@ impl Inbox {
                 state.taken.kept.push(kept);
             }
         }
-        self.stir(state);
+        let is_news = before == 0 || (before < GATHER_BYTES && state.kept_bytes >= GATHER_BYTES);
+        drop(state);
+        if is_news {
+            self.changed.notify_one();
+        }
     }
 
     pub(super) fn open(&self, opened: Opened) {
@@ -153,7 +162,11 @@ impl Inbox {
 
     /// All that waits, when something does, or after `patience`.
     pub(super) fn take(&self, patience: Duration) -> Taken {
-        let waited = self.changed.wait_timeout_while(self.lock(), patience, |state| !state.stirred);
+        let is_quiet = |state: &mut State| !state.stirred && state.kept_bytes == 0;
+        let waited = self.changed.wait_timeout_while(self.lock(), patience, is_quiet);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let is_little = |state: &mut State| !state.stirred && (1..GATHER_BYTES).contains(&state.kept_bytes);
+        let waited = self.changed.wait_timeout_while(state, patience.min(GATHER), is_little);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.stirred = false;
         state.kept_bytes = 0;

@@ -47,7 +47,7 @@ const SETTLED_AT_ONCE: u64 = 250_000;
 /// Records of one finding.
 const FOUND_AT_ONCE: usize = 256;
 /// The longest wait.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(10);
 /// How often it is looked whether the log has room for history.
 const STORE_POLL: Duration = Duration::from_millis(20);
 
@@ -560,8 +560,9 @@ impl Keeper {
             shelf.mature(now.mono);
         }
         self.release(now.mono);
-        let mut busy = self.converse();
+        // What begins now has its first turn at once.
         self.ask(now);
+        let mut busy = self.converse();
         if self.write_due.is_some_and(|due| due <= now.mono) {
             self.write(now);
         }
@@ -639,7 +640,8 @@ impl Keeper {
                         match shelf.unwritten.get(entry) {
                             Some(row) => records.push(row.record.clone()),
                             None => match self.file.get(share, entry) {
-                                Ok(record) => records.extend(record),
+                                // What a power failure damaged is not given to anybody.
+                                Ok(record) => records.extend(record.filter(|it| Entry::of(it).as_ref() == Some(entry))),
                                 Err(error) => fault = Some(error),
                             },
                         }
