@@ -134,11 +134,12 @@ async fn export(client: &Client, file: &Path) -> Result<(), Failure> {
 }
 
 async fn import(client: &Client, file: &Path) -> Result<(), Failure> {
-    let text = if file == Path::new("-") { read(std::io::stdin()) } else { std::fs::File::open(file).and_then(read) };
-    let text = text.map_err(|error| Failure::failed(format!("{file:?} cannot be read: {error}")))?;
-    if text.len() as u64 > LIST_BYTES_MAX {
-        return Err(Failure::usage(format!("{file:?} has more than {LIST_BYTES_MAX} bytes: no list is so long")));
-    }
+    let unreadable = |error| Failure::failed(format!("{file:?} cannot be read: {error}"));
+    let text = if file == Path::new("-") {
+        read(file, std::io::stdin())?
+    } else {
+        read(file, std::fs::File::open(file).map_err(unreadable)?)?
+    };
     let mut new = 0;
     for (number, what) in entries(&text)? {
         let result = client.call("ignore", json!({ "what": what.to_string() })).await;
@@ -151,10 +152,15 @@ async fn import(client: &Client, file: &Path) -> Result<(), Failure> {
     Ok(output::print(&format!("{} added\n", output::count(new, "entry", "entries")))?)
 }
 
-fn read(from: impl Read) -> std::io::Result<String> {
-    let mut text = String::new();
-    from.take(LIST_BYTES_MAX + 1).read_to_string(&mut text)?;
-    Ok(text)
+/// The text of a list, if that is not longer than one can be.
+fn read(file: &Path, from: impl Read) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let unreadable = |error: String| Failure::failed(format!("{file:?} cannot be read: {error}"));
+    from.take(LIST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > LIST_BYTES_MAX {
+        return Err(Failure::usage(format!("{file:?} has more than {LIST_BYTES_MAX} bytes: no list is so long")));
+    }
+    String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))
 }
 
 /// What stands in a list, and on which lines. Nothing is ignored of one that is not understood as a whole.
@@ -180,6 +186,25 @@ mod tests {
         let wanted = [(3, "@magpie"), (4, "1234-44"), (6, "word:#pump*")];
         assert_eq!(read, wanted.map(|(number, what)| (number, what.to_owned())));
         assert!(entries("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_list_that_is_longer_than_any_can_be_is_refused_and_the_longest_is_read() {
+        let read_of = |bytes: u64| read(Path::new("list"), std::io::repeat(b'#').take(bytes));
+        assert_eq!(read_of(LIST_BYTES_MAX).unwrap().len() as u64, LIST_BYTES_MAX);
+        // What is behind is not read at all, and letters of several bytes may be cut there.
+        let umlauts = "\u{fc}".repeat(1 << 20);
+        for endless in [read_of(u64::MAX), read(Path::new("list"), b"x".chain(umlauts.as_bytes()))] {
+            let refused = format!("{:?}", endless.unwrap_err());
+            assert!(refused.contains("has more than 1048576 bytes: no list is so long"), "{refused}");
+        }
+        let refused = format!("{:?}", read(Path::new("list"), [0xff].as_slice()).unwrap_err());
+        assert!(refused.contains("cannot be read: invalid utf-8"), "{refused}");
+        // All that can be ignored.
+        let keys = (nightjar_node::post::CONTACTS_MAX * 2 + nightjar_node::post::REQUESTS_MAX) as u64
+            * (KEY_DIGITS as u64 + 2);
+        let patterns = (nightjar_node::post::IGNORED_MAX * (nightjar_node::post::PATTERN_BYTES_MAX + 6)) as u64;
+        assert!(keys + patterns <= LIST_BYTES_MAX);
     }
 
     #[test]

@@ -41,6 +41,23 @@ async fn what_is_exported_comes_back_in_another_log_and_only_once() {
 }
 
 #[tokio::test]
+async fn a_log_comes_as_it_was_whatever_is_ignored_or_was_erased() {
+    let dir = TempDir::new().unwrap();
+    let node = TestNode::start(&dir).await;
+    node.done("sendmessage", json!({ "name": "#demo", "text": "free coins" })).await;
+    until("it is there", || async { export(&node).await.len() == 1 }).await;
+    let mut exported = export(&node).await;
+    exported[0]["own"] = json!(false);
+    exported[0].as_object_mut().unwrap().retain(|name, _| !name.starts_with("delivery"));
+    node.done("ignore", json!({ "what": "word:coins" })).await;
+    assert_eq!(node.done("erase", json!({ "all": true })).await, json!({ "erased": 1 }));
+    let came = node.done("importmessages", json!({ "messages": exported })).await;
+    assert_eq!(came, json!({ "came": 1, "there": 0 }));
+    assert_eq!(export(&node).await[0]["record"], exported[0]["record"]);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn of_messages_one_of_which_is_none_nothing_is_taken_in() {
     let dir = TempDir::new().unwrap();
     let node = TestNode::start(&dir).await;

@@ -212,9 +212,46 @@ fn folded(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+    use nightjar_core::chain::Network;
+    use nightjar_envelope::key::ChatSecret;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
+    use zeroize::Zeroizing;
+
+    use super::super::people::DECLINED_MAX;
+    use super::super::{IgnoreError, Post};
     use super::*;
+    use crate::clock::Clock;
+    use crate::identity::Identities;
+    use crate::store::StoreLimits;
 
     const KEY: &str = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+
+    #[tokio::test]
+    async fn there_is_room_for_so_many_keys_that_none_of_ours_has_to_do_with_and_more_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let identities = Identities::load(&dir.path().join("identities.json")).unwrap();
+        let (path, clock) = (dir.path().join("nightjar.db"), Clock::system());
+        let chance = ChaCha20Rng::seed_from_u64(1);
+        let post = Post::open(Network::Main, &path, StoreLimits::default(), false, identities, clock, chance).unwrap();
+        let key = |number: usize| {
+            let mut seed = Zeroizing::new([7; 32]);
+            seed.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of)| *byte = of);
+            ChatSecret::from_seed(&seed).public()
+        };
+        {
+            let (mut state, now) = (post.shared.lock(), post.now());
+            (1..DECLINED_MAX).for_each(|number| state.known.decline(key(number), now, &mut Vec::new()));
+        }
+        assert!(post.ignore(Ignored::Key(key(DECLINED_MAX))).await.unwrap(), "the last there is room for");
+        let refused = post.ignore(Ignored::Key(key(0))).await.unwrap_err();
+        assert!(matches!(refused, IgnoreError::TooManyKeys));
+        assert!(refused.to_string().starts_with("4096 keys are ignored"), "{refused}");
+        assert!(!post.ignore(Ignored::Key(key(1))).await.unwrap(), "it is ignored already");
+        assert_eq!(post.ignored().len(), DECLINED_MAX, "nobody is heard again for it");
+        assert!(post.unignore(&Ignored::Key(key(1))).await.unwrap());
+        assert!(post.ignore(Ignored::Key(key(0))).await.unwrap());
+    }
 
     fn ignores(texts: &[&str]) -> Ignores {
         let mut ignores = Ignores::default();

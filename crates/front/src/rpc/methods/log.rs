@@ -81,7 +81,7 @@ pub(crate) const IMPORT: Method<Handle> = Method {
     name: "importmessages",
     summary: "Takes messages that `exportmessages` gave into the log, all of them or none.",
     notes: "Each gets a new seq at the end and keeps the time when it came, so who follows the log sees it come. What is there already is left out: the \
-            same record, the same `id` in its conversation, or the same text of a wallet at the same time. What was erased comes back, for it is your later word. Nothing is sent, and nobody is known otherwise because of it; \
+            same record, the same `id` in its conversation, or the same text of a wallet at the same time. What was erased comes back, for it is your later word, and what is ignored, for to ignore somebody erases nothing that stands in a log. Nothing is sent, and nobody is known otherwise because of it; \
             an own message that waited to go out (`working`, `queued`) is `failed` here. The limits of the log hold: when it is full the messages that were in it longest go.\n\n\
             What a message says of its author is believed, not checked: import only what you, or somebody you trust, exported.",
     params: &[Param {
