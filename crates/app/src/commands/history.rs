@@ -1,6 +1,6 @@
 //! `nightjar search` and `conversations`: what the log holds.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use nightjar_core::name::TypedName;
 use serde::Deserialize;
@@ -138,8 +138,7 @@ pub(super) fn milliseconds(typed: &str) -> Result<u64, String> {
 
 /// So many milliseconds ago, in Unix milliseconds.
 pub(super) fn ago(ms: u64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
-    u64::try_from(now).unwrap_or(u64::MAX).saturating_sub(ms)
+    super::now_ms().saturating_sub(ms)
 }
 
 /// As they were said. What came late came behind what was said after it.

@@ -179,14 +179,16 @@ struct Ear {
     paint: Paint,
     /// All up to this place was shown.
     since: Cell<u64>,
+    /// What was said before, Unix milliseconds, is not what is listened for, if it comes only now.
+    from: u64,
 }
 
 pub(super) async fn run(client: Client, args: Args, names: Vec<TypedName>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     // Looked up before anything is listened to: what comes from then on is shown.
-    let since = match args.since {
-        Some(since) => since,
-        None => end_of_log(&client).await?,
+    let (since, from) = match args.since {
+        Some(since) => (since, 0),
+        None => (end_of_log(&client).await?, super::now_ms()),
     };
     let mut ear = Ear {
         client,
@@ -197,6 +199,7 @@ pub(super) async fn run(client: Client, args: Args, names: Vec<TypedName>) -> Re
         json: args.json,
         paint: Paint::stdout(),
         since: Cell::new(since),
+        from,
     };
     let result = tokio::select! {
         result = ear.listen(names) => result,
@@ -273,6 +276,11 @@ impl Ear {
 
     /// Whether a message is to one of the names, or of a conversation with somebody who goes by one.
     fn hears(&self, message: &Value) -> bool {
+        // What the node has of a name that it did not listen to comes late, as soon as it does.
+        let shown = message.get("shown").and_then(Value::as_u64);
+        if message.get("late") == Some(&Value::Bool(true)) && shown.is_some_and(|shown| shown < self.from) {
+            return false;
+        }
         let member = |name: &str| message.get(name).and_then(Value::as_str);
         let conversation = member("conversation");
         let is_ours = || member("own_key").is_some_and(|key| self.own.contains(key));

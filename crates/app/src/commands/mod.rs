@@ -23,7 +23,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 use serde::de::DeserializeOwned;
@@ -187,6 +187,12 @@ fn new_file(path: &Path) -> Result<File, Failure> {
         }
         _ => Failure::failed(format!("{path:?} cannot be written: {error}")),
     })
+}
+
+/// Unix milliseconds; 0 while the clock is not set.
+fn now_ms() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_1970.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A node's answer as this program understands it.

@@ -182,7 +182,7 @@ impl Keeper {
             unwritten_bytes: 0,
             unnoted: true,
             ask_after: now.mono,
-            old_due: now.mono,
+            old_due: now.mono + OLD_MS,
             old_looked: now,
             counted: WindowStatus { loading: true, ..WindowStatus::default() },
         })
@@ -784,7 +784,6 @@ impl Keeper {
         if look_for_old {
             let passed = now.mono.since(self.old_looked.mono);
             let on_wall = now.wall.0.abs_diff(self.old_looked.wall.0);
-            // At the first look nothing is known of the clock: it is believed.
             aged = on_wall.abs_diff(passed) < STEP_MS;
             self.old_looked = now;
             self.old_due = now.mono + OLD_MS;
