@@ -61,6 +61,8 @@ pub struct Checked {
     pub seen_bytes: usize,
     /// How much the log keeps.
     pub store: StoreLimits,
+    /// How many days the log keeps messages; `None` = as long as there is room.
+    pub log_days: Option<u32>,
     /// How much the window keeps; `None` = there is none.
     pub window: Option<WindowLimits>,
 }
@@ -280,10 +282,10 @@ impl Raw {
             messages_max: reader.read(Key::LogMessagesMax, Value::number)?,
             bytes_max: reader.read(Key::LogMibMax, Value::number).map(mib)?,
         };
+        let small = |number: u64| u32::try_from(number).map_err(|_| "that is too much".to_owned());
+        let log_days = reader.read(Key::LogDays, |value, wants| value.number(wants).and_then(small))?;
         let window = WindowLimits {
-            hours: reader.read(Key::WindowHours, |value, wants| {
-                u32::try_from(value.number(wants)?).map_err(|_| "that is too much".into())
-            })?,
+            hours: reader.read(Key::WindowHours, |value, wants| value.number(wants).and_then(small))?,
             bytes_max: reader.read(Key::WindowMib, Value::number).map(mib)?,
         };
         let budgets = Budgets {
@@ -307,6 +309,7 @@ impl Raw {
             budgets,
             seen_bytes,
             store,
+            log_days: Some(log_days).filter(|days| *days > 0),
             window: Some(window).filter(|window| window.bytes_max > 0),
         };
         Ok((checked, reader.shown))

@@ -173,7 +173,7 @@ impl Node {
         // The engine answers its questions, so it runs before.
         let chain = ChainView::start(config.daemon.as_deref().map(Daemon::at), bare.clone(), chain_clock);
         let handle = Handle { chain: Some(chain.clone()), ..bare };
-        tokio::spawn(crate::post::upkeep::run(handle.clone()));
+        tokio::spawn(crate::post::upkeep::run(handle.clone(), config.log_days));
         tokio::spawn(crate::post::upkeep::follow_strangers(handle.clone()));
         tokio::spawn(crate::post::outbox::run(handle.clone()));
         tokio::spawn(crate::post::ack::run(handle.clone()));

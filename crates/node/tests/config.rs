@@ -60,6 +60,7 @@ fn the_defaults_are_those_of_the_parts() {
         budgets: Some(Budgets::default()),
         seen_bytes: DATED_BYTES_DEFAULT,
         store: StoreLimits::default(),
+        log_days: None,
         window: Some(WindowLimits::default()),
     };
     assert_eq!(defaults, wanted);
@@ -89,6 +90,7 @@ fn every_setting_can_stand_in_the_file() {
         seen_mib = 1
         log_messages_max = 1
         log_mib_max = 1_000
+        log_days = 90
         window_hours = 2
         window_mib = 3
         [budget]
@@ -116,6 +118,7 @@ fn every_setting_can_stand_in_the_file() {
         }),
         seen_bytes: 1 << 20,
         store: StoreLimits { messages_max: 1, bytes_max: 1000 << 20 },
+        log_days: Some(90),
         window: Some(WindowLimits { hours: 2, bytes_max: 3 << 20 }),
     };
     assert_eq!(checked, wanted);
@@ -141,6 +144,7 @@ fn every_setting_can_stand_in_the_environment_as_it_stands_in_the_file() {
         ("NIGHTJAR_SEEN_MIB", "7", "seen_mib = 7"),
         ("NIGHTJAR_LOG_MESSAGES_MAX", "7", "log_messages_max = 7"),
         ("NIGHTJAR_LOG_MIB_MAX", "7", "log_mib_max = 7"),
+        ("NIGHTJAR_LOG_DAYS", "7", "log_days = 7"),
         ("NIGHTJAR_WINDOW_HOURS", "7", "window_hours = 7"),
         ("NIGHTJAR_WINDOW_MIB", "7", "window_mib = 7"),
         ("NIGHTJAR_BUDGET_WORKED_PER_PEER", "7", "budget.worked.per_peer = 7"),

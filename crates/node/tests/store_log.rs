@@ -206,6 +206,32 @@ async fn no_seq_is_given_again_when_every_message_was_dropped() {
 }
 
 #[tokio::test]
+async fn what_came_before_a_time_is_dropped_in_slices_and_nothing_behind_what_came_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir, NO_LIMITS);
+    let at = |second: u64, number: u64| NewMessage { received: Wall(second * 1000), ..new(dated(1, number)) };
+    // More than one slice, and one that is old behind a new one.
+    store.append((0..5_000).map(|number| at(10, number)).collect());
+    store.append(vec![at(30, 5_000), at(10, 5_001), at(40, 5_002)]);
+    stored(&store, 5_003).await;
+    store.drop_before(Wall(10_000)).await.unwrap();
+    assert_eq!(page(&store, 0, 1).await.messages[0].seq, 1, "that is when they came, and not before");
+    store.drop_before(Wall(20_000)).await.unwrap();
+    while page(&store, 0, 1).await.first < 5_001 {
+        tokio::task::yield_now().await;
+    }
+    let left: Vec<_> = all(&store).await.iter().map(|message| message.seq).collect();
+    assert_eq!(left, [5_001, 5_002, 5_003]);
+    store.append(vec![at(50, 5_003)]);
+    stored(&store, 5_004).await;
+    assert_eq!(all(&store).await.len(), 4, "it ends with that");
+    store.drop_before(Wall(u64::MAX)).await.unwrap();
+    store.append(vec![at(60, 5_004)]);
+    stored(&store, 5_005).await;
+    assert_eq!(page(&store, 0, 9).await.first, 5_005, "a seq is never given again");
+}
+
+#[tokio::test]
 async fn a_log_above_lowered_limits_shrinks_by_itself() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir, NO_LIMITS);

@@ -26,6 +26,7 @@ struct Peer {
     outbox: Outbox,
     index: MemoryIndex,
     records: BTreeMap<Entry, Record>,
+    back_hours: u32,
 }
 
 impl Peer {
@@ -33,7 +34,7 @@ impl Peer {
         let mut side = Side::new(seed);
         let (_, outbox) = side.dial(node.handle().about().listen);
         assert!(matches!(side.report().await, LinkReport::Opened { .. }));
-        Self { side, outbox, index: MemoryIndex::default(), records: BTreeMap::new() }
+        Self { side, outbox, index: MemoryIndex::default(), records: BTreeMap::new(), back_hours: 20 }
     }
 
     fn hold(&mut self, record: Record) {
@@ -44,7 +45,7 @@ impl Peer {
 
     fn hours(&self) -> Hours {
         let now = self.side.clock.wall().unix_s();
-        Hours::touching(now - 20 * 3_600, now + 3_660)
+        Hours::touching(now - self.back_hours * 3_600, now + 3_660)
     }
 
     fn send(&self, share: Share, asks: bool, message: Message) {
@@ -157,6 +158,38 @@ async fn invented_old_records_are_taken_in_at_two_a_second_of_their_time() {
     assert_eq!(other.exchange(Share::Dated, Some).await, End::Complete);
     until(&node, |status| status.completed >= 1 && status.exchanges.is_empty()).await;
     assert_eq!((self::status(&node).records[1], self::status(&node).fetched), (wanted, 0));
+}
+
+/// Records that are invented, when nobody says otherwise in the environment (`NIGHTJAR_TEST_INVENTED`).
+const INVENTED: u32 = 200_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a minute, and longer with five million"]
+async fn however_many_old_records_are_invented_the_share_and_the_rate_hold() {
+    let invented = std::env::var("NIGHTJAR_TEST_INVENTED").ok();
+    let invented: u32 = invented.map_or(INVENTED, |count| count.parse().unwrap());
+    let node = TestNode::start(&[]).await;
+    node.handle().window().unwrap().reach_back(168);
+    let mut peer = Peer::connect(1, &node).await;
+    peer.back_hours = 168;
+    let hours = 160;
+    for hour in 2..2 + hours {
+        old(&node, hour, invented / hours).for_each(|record| peer.hold(record));
+    }
+    let wanted = u64::from(hours * (invented / hours).min(LATE_PER_S_MAX * 3_600));
+    // It may take more than one exchange: each fetches 64 MiB at the most, and lasts two minutes.
+    while status(&node).records[1] < wanted && status(&node).bytes[1] < 250 << 20 {
+        let end = peer.exchange(Share::Dated, Some).await;
+        let now = status(&node);
+        println!(
+            "{end}: {} fetched, {} refused, {:?} held, {:?} bytes",
+            now.fetched, now.refused, now.records, now.bytes
+        );
+        assert!(now.records[1] <= wanted && now.bytes[1] <= 256 << 20);
+    }
+    node.say("#a", "and yet it is heard").await;
+    until(&node, |status| status.records[1] > 0 && status.exchanges.is_empty()).await;
+    assert_eq!(points(&node), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -185,6 +185,7 @@ fn config(data_dir: PathBuf) -> Checked {
         budgets: Some(nightjar_core::router::Budgets::default()),
         seen_bytes: 1 << 20,
         store: StoreLimits { messages_max: 10_000, bytes_max: 10 << 20 },
+        log_days: None,
         window: Some(WindowLimits::default()),
     }
 }

@@ -42,6 +42,8 @@ pub enum Key {
     LogMessagesMax,
     /// Mebibytes the log keeps.
     LogMibMax,
+    /// Days the log keeps.
+    LogDays,
     /// Hours the window reaches back.
     WindowHours,
     /// Mebibytes of the window.
@@ -77,7 +79,7 @@ pub struct Entry {
 
 impl Key {
     /// All of them, in the order of the sample.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::DataDir,
         Self::Listen,
         Self::Http,
@@ -93,6 +95,7 @@ impl Key {
         Self::SeenMib,
         Self::LogMessagesMax,
         Self::LogMibMax,
+        Self::LogDays,
         Self::WindowHours,
         Self::WindowMib,
         Self::WorkedPerPeer,
@@ -210,6 +213,13 @@ impl Key {
                 wants: Wants::Number { min: 1, max: 1 << 20 },
                 default: Some("256"),
                 about: "MiB of records and texts that are kept, counting 64 bytes more for each message; the oldest go first. A million messages of usual length fit.",
+            },
+            Self::LogDays => Entry {
+                name: "log_days",
+                flag: None,
+                wants: Wants::Number { min: 0, max: 36_500 },
+                default: Some("0"),
+                about: "Messages that came so many days ago are dropped, at the latest an hour later; 0 = they stay as long as there is room. In the first ten minutes of the node, and after the clock was set forward, nothing is dropped for its age.",
             },
             Self::WindowHours => Entry {
                 name: "window_hours",

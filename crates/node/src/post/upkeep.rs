@@ -34,6 +34,8 @@ const STRANGERS_EVERY: Duration = Duration::from_secs(1);
 const JUMP_MS: i64 = LIFETIME_S_MAX as i64 * 1_000;
 /// So nothing is told, nor dropped for its age, before it stayed where it is for so long. A machine that slept waits as well.
 const STAYS_MS: u64 = 10 * 60_000;
+/// How often messages are dropped for their age.
+const AGED_EVERY_MS: u64 = 3_600_000;
 /// For so long after records were dropped for want of budget, ours get work.
 const CROWDED_MS: u64 = 60_000;
 
@@ -341,14 +343,15 @@ pub(crate) async fn follow_strangers(handle: Handle) {
     }
 }
 
-/// Runs until the node ends. The clock is looked at from the call on.
-pub(crate) fn run(handle: Handle) -> impl Future<Output = ()> {
+/// Runs until the node ends. The clock is looked at from the call on. So many days the log keeps messages.
+pub(crate) fn run(handle: Handle, log_days: Option<u32>) -> impl Future<Output = ()> {
     let steady = Steady::new(handle.post().shared.clock.now());
-    keep_up(handle, steady)
+    keep_up(handle, steady, log_days)
 }
 
-async fn keep_up(handle: Handle, mut steady: Steady) {
+async fn keep_up(handle: Handle, mut steady: Steady, log_days: Option<u32>) {
     let post = handle.post().clone();
+    let mut ages_at = post.shared.clock.now().mono + STAYS_MS;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -360,6 +363,16 @@ async fn keep_up(handle: Handle, mut steady: Steady) {
         post.is_crowded(&handle.status());
         if !is_steady {
             continue;
+        }
+        let now = post.shared.clock.now();
+        if let Some(days) = log_days
+            && ages_at <= now.mono
+        {
+            ages_at = now.mono + AGED_EVERY_MS;
+            let before = Wall(now.wall.0.saturating_sub(u64::from(days) * 86_400_000));
+            if let Err(error) = handle.store.drop_before(before).await {
+                tracing::warn!(%error, "messages that are too old are dropped later");
+            }
         }
         for Telling { key, place, letters, words } in post.due() {
             let mut went_out = true;

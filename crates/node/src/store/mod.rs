@@ -239,6 +239,12 @@ impl Store {
         Ok(erased)
     }
 
+    /// Drops messages that came before, in slices between which others are stored; but none behind a newer one, as an imported one may
+    /// stand. Done when it has begun.
+    pub fn drop_before(&self, when: Wall) -> impl Future<Output = Result<(), WriteError>> + use<> {
+        self.done(Order::DropBefore(when))
+    }
+
     /// What is kept as listened to, in the order in which it was begun.
     pub async fn listens(&self) -> Result<Vec<ListenTo>, ReadError> {
         self.inner.readers.read(read::listens).await

@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nightjar_core::router::KnownAddress;
+use nightjar_core::time::Wall;
 use tokio::sync::oneshot;
 
 use super::people::Change;
@@ -75,6 +76,8 @@ pub(super) enum Order {
     DropListen(ListenTo),
     Change(Vec<Change>),
     Import(Vec<Logged>),
+    /// Drops, bit by bit, what came before, as far as nothing newer stands before it.
+    DropBefore(Wall),
     /// Leaves nothing in the search of what went before.
     Overwrite,
 }
@@ -103,6 +106,15 @@ impl PlacedOrder {
     /// What it costs while it waits.
     pub(super) fn bytes(&self) -> u64 {
         self.changes().iter().map(Change::bytes).sum()
+    }
+
+    /// Whether there is nothing to write: whoever waits for it waits for what stands before it.
+    pub(super) fn is_nothing(&self) -> bool {
+        match &self.order {
+            Order::Change(changes) => changes.is_empty(),
+            Order::Overwrite | Order::DropBefore(_) => true,
+            Order::KeepListen(_) | Order::DropListen(_) | Order::Import(_) => false,
+        }
     }
 
     fn changes(&self) -> &[Change] {

@@ -32,10 +32,19 @@ const FINISH: Duration = Duration::from_millis(500);
 /// How often trouble is told at the most.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
+/// What of the log goes.
+#[derive(Clone, Copy, Debug)]
+struct Retention {
+    /// For want of room.
+    limits: StoreLimits,
+    /// For its age.
+    before: Option<Wall>,
+}
+
 pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
-    limits: StoreLimits,
+    retention: Retention,
     opener: Box<dyn Opener>,
     queue: Arc<Queue>,
     readers: Arc<Readers>,
@@ -86,7 +95,7 @@ impl Writer {
         let writer = Self {
             connection,
             path,
-            limits,
+            retention: Retention { limits, before: None },
             opener,
             queue,
             readers,
@@ -115,7 +124,12 @@ impl Writer {
             pending.extend(Work { messages, changes, ..later });
             let last = pending.messages.iter().map(|message| message.received).max();
             let forget_by = last.and_then(|last| self.forgetting.due(Instant::now(), last));
-            let result = commit(&mut self.connection, self.limits, &pending, forget_by);
+            let ages = pending.orders.iter().filter_map(|placed| match placed.order {
+                Order::DropBefore(when) => Some(when),
+                _ => None,
+            });
+            self.retention.before = ages.chain(self.retention.before).max();
+            let result = commit(&mut self.connection, self.retention, &pending, forget_by);
             self.journal_has_secrets |= result.is_ok() && pending.changes().any(gives_up_a_secret);
             let orders = std::mem::take(&mut pending.orders);
             match result {
@@ -128,6 +142,9 @@ impl Writer {
                     self.journal_has_secrets = self.journal_has_secrets && !self.empty_journal();
                     answer(orders, imported.into_iter().map(Ok));
                     self.tell_success();
+                    if !over {
+                        self.retention.before = None;
+                    }
                     if dropped && !over {
                         self.give_back_pages();
                     }
@@ -286,7 +303,7 @@ fn answer(orders: Vec<PlacedOrder>, results: impl Iterator<Item = Result<usize, 
 /// Writes all of it, or nothing.
 fn commit(
     connection: &mut Connection,
-    limits: StoreLimits,
+    retention: Retention,
     work: &Work,
     forget_by: Option<Wall>,
 ) -> rusqlite::Result<Committed> {
@@ -315,13 +332,13 @@ fn commit(
     let mut entries = entries + (last - before) - erased;
     let slice = DROP_SLICE.saturating_add((last - before).cast_unsigned());
     let kept = entries;
-    let (dropped, over) = drop_oldest(&transaction, limits, &mut entries, &mut bytes, slice)?;
+    let (dropped, over) = drop_oldest(&transaction, retention, &mut entries, &mut bytes, slice)?;
     let (forgotten, left) = ((kept - entries + erased).cast_unsigned(), entries.cast_unsigned());
     let changed = last > before
         || dropped
         || forgets.is_some()
         || !work.changes.is_empty()
-        || !work.orders.is_empty()
+        || !work.orders.iter().all(PlacedOrder::is_nothing)
         || work.addresses.is_some();
     if changed {
         transaction.execute("UPDATE log SET last_seq = ?1, entries = ?2, bytes = ?3", params![last, entries, bytes])?;
@@ -339,8 +356,8 @@ fn carry_out(log: &mut Log<'_>, order: &Order) -> rusqlite::Result<usize> {
         Order::Import(messages) => {
             return messages.iter().try_fold(0, |stored, message| Ok(stored + usize::from(log.import(message)?)));
         }
-        // Done by the loop, without a commit of its own.
-        Order::Overwrite => Ok(0),
+        // Done by the loop, without a commit of their own.
+        Order::Overwrite | Order::DropBefore(_) => Ok(0),
         Order::Change(changes) => changes.iter().try_for_each(|change| people::change(log, change)).map(|()| 0),
         Order::KeepListen(ListenTo::Name(name)) => {
             transaction.execute("INSERT INTO listen (typed) VALUES (?1) ON CONFLICT DO NOTHING", [name.typed()])
@@ -371,38 +388,50 @@ fn replace_addresses(transaction: &Transaction<'_>, known: &[KnownAddress]) -> r
     Ok(())
 }
 
-/// Drops the oldest entries until the log is within its limits, `slice` of them at the most. Says whether it dropped
-/// any, and whether there are still too many.
+/// Drops the oldest entries until the log is within its limits and none is too old, `slice` of them at the most. Says whether it
+/// dropped any, and whether there are still too many.
 fn drop_oldest(
     transaction: &Transaction<'_>,
-    limits: StoreLimits,
+    Retention { limits, before }: Retention,
     entries: &mut i64,
     bytes: &mut i64,
     slice: u64,
 ) -> rusqlite::Result<(bool, bool)> {
     let (entries_max, bytes_max) = (signed(limits.messages_max), signed(limits.bytes_max));
+    let before = before.map(|when| signed(when.0));
     let is_over = |entries: i64, bytes: i64| entries > entries_max || bytes > bytes_max;
-    if !is_over(*entries, *bytes) {
+    if before.is_none() && !is_over(*entries, *bytes) {
         return Ok((false, false));
     }
     let mut oldest = transaction.prepare_cached(
-        "SELECT seq, coalesce(length(record), length(text)) + coalesce(length(said), 0) FROM message
-         UNION ALL SELECT seq, 0 FROM event ORDER BY seq LIMIT ?1",
+        "SELECT seq, coalesce(length(record), length(text)) + coalesce(length(said), 0), received_ms FROM message
+         UNION ALL SELECT seq, 0, NULL FROM event ORDER BY seq LIMIT ?1",
     )?;
     let mut rows = oldest.query([signed(slice)])?;
     let mut drop_to = None;
-    while is_over(*entries, *bytes)
-        && let Some(row) = rows.next()?
-    {
+    // What happened to messages is as old as the message before it.
+    let mut is_old = before.is_some();
+    let mut dropped = 0;
+    while let Some(row) = rows.next()? {
+        let received: Option<i64> = row.get(2)?;
+        is_old = match (before, received) {
+            (Some(before), Some(received)) => received < before,
+            _ => is_old,
+        };
+        if !is_old && !is_over(*entries, *bytes) {
+            break;
+        }
         let seq: i64 = row.get(0)?;
         search::forget(transaction, seq)?;
         drop_to = Some(seq);
+        dropped += 1;
         *bytes -= row.get::<_, i64>(1)? + signed(MESSAGE_BYTES_EXTRA);
         *entries -= 1;
     }
     transaction.execute("DELETE FROM message WHERE seq <= ?1", [drop_to])?;
     transaction.execute("DELETE FROM event WHERE seq <= ?1", [drop_to])?;
-    Ok((drop_to.is_some(), is_over(*entries, *bytes)))
+    let cut_short = before.is_some() && dropped == slice;
+    Ok((drop_to.is_some(), cut_short || is_over(*entries, *bytes)))
 }
 
 #[cfg(test)]
@@ -426,9 +455,9 @@ mod tests {
             content: Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; bytes] },
             reading: None,
         };
-        let limits = StoreLimits::default();
+        let retention = Retention { limits: StoreLimits::default(), before: None };
         let fits = Work { messages: vec![text(1)], ..Work::default() };
-        commit(&mut connection, limits, &fits, None).unwrap();
+        commit(&mut connection, retention, &fits, None).unwrap();
 
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         let full = |connection: &Connection, pages: i64| {
@@ -436,13 +465,13 @@ mod tests {
         };
         full(&connection, pages + 1);
         let too_much = Work { messages: vec![text(1), text(1 << 20)], ..Work::default() };
-        let error = commit(&mut connection, limits, &too_much, None).err().unwrap();
+        let error = commit(&mut connection, retention, &too_much, None).err().unwrap();
         let problem = schema::problem(&path, &error);
         assert!(problem.ends_with("disk is full: make room on the disk"), "{problem}");
         assert_eq!(last_seq(&connection).unwrap(), 1);
 
         full(&connection, 1 << 20);
-        let done = commit(&mut connection, limits, &too_much, None).unwrap();
+        let done = commit(&mut connection, retention, &too_much, None).unwrap();
         assert_eq!(done.last_seq, 3);
         let rows: i64 = connection.query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 3);
@@ -454,9 +483,9 @@ mod tests {
         let path = dir.path().join("nightjar.db");
         let connection = schema::open_to_write(&path).unwrap();
         let (queue, readers) = (Arc::new(Queue::default()), Arc::new(Readers::new(&path)));
-        let limits = StoreLimits::default();
         let (writer, _) =
-            Writer::new(connection, &path, limits, Box::new(Unopened), Arc::clone(&queue), readers).unwrap();
+            Writer::new(connection, &path, StoreLimits::default(), Box::new(Unopened), Arc::clone(&queue), readers)
+                .unwrap();
         let own = |bytes: usize| {
             let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; bytes] };
             let message = NewMessage { received: Wall(1), own: true, name: None, content, reading: None, late: false };
@@ -491,8 +520,9 @@ mod tests {
         let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: vec![0; 8 << 20] };
         let message = NewMessage { received: Wall(1), own: false, late: false, name: None, content, reading: None };
         let work = Work { messages: vec![message; 4], ..Work::default() };
-        commit(&mut writer.connection, StoreLimits::default(), &work, None).unwrap();
-        let none = StoreLimits { messages_max: 1, bytes_max: 1 };
+        let retention = Retention { limits: StoreLimits::default(), before: None };
+        commit(&mut writer.connection, retention, &work, None).unwrap();
+        let none = Retention { limits: StoreLimits { messages_max: 1, bytes_max: 1 }, ..retention };
         commit(&mut writer.connection, none, &Work::default(), None).unwrap();
         let free = |writer: &Writer| -> i64 {
             writer.connection.pragma_query_value(None, "freelist_count", |row| row.get(0)).unwrap()
