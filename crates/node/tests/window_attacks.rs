@@ -72,7 +72,12 @@ impl Peer {
         let mut session = Session::ask(self.side.clock.now(), self.hours(), Limits::default());
         loop {
             let mut budget = Budget::TURN;
-            for output in session.turn(self.side.clock.now(), &self.index, &mut budget) {
+            let outputs = session.turn(self.side.clock.now(), &self.index, &mut budget);
+            if outputs.is_empty() && budget != Budget::TURN {
+                // There is more to count.
+                continue;
+            }
+            for output in outputs {
                 match lie(output) {
                     Some(Output::Send(message)) => self.send(share, true, message),
                     Some(Output::Serve(entries)) => {
