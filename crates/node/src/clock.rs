@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nightjar_core::record::LIFETIME_S_MAX;
 use nightjar_core::time::{Mono, Now, Wall};
 use tokio::time::Instant;
 
@@ -50,6 +51,46 @@ impl Clock {
     }
 }
 
+/// A clock that jumped ahead by more than this is not believed at once: what is told or dropped by it cannot be taken back when it
+/// comes back. So far a key's own times may run ahead.
+const JUMP_MS: i64 = LIFETIME_S_MAX as i64 * 1_000;
+/// Before it stayed where it is for so long. A machine that slept waits as well.
+pub(crate) const STAYS_MS: u64 = 10 * 60_000;
+
+/// Whether the wall clock is to be trusted with what cannot be taken back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steady {
+    /// Wall less monotonic, in milliseconds, when last looked.
+    offset_ms: i64,
+    jumped: Option<Mono>,
+}
+
+impl Steady {
+    /// A clock that is looked at from now on.
+    pub(crate) fn new(now: Now) -> Self {
+        Self { offset_ms: offset_ms(now), jumped: None }
+    }
+
+    /// Looks at it, now and then: whether it stayed where it is long enough.
+    pub(crate) fn look(&mut self, now: Now) -> bool {
+        let offset_ms = offset_ms(now);
+        let by_ms = offset_ms.saturating_sub(self.offset_ms);
+        self.offset_ms = offset_ms;
+        if by_ms > JUMP_MS {
+            self.jumped = Some(now.mono);
+        } else if by_ms < -JUMP_MS {
+            // Behind nothing is spoilt.
+            self.jumped = None;
+        }
+        self.jumped.is_none_or(|at| now.mono.since(at) >= STAYS_MS)
+    }
+}
+
+fn offset_ms(now: Now) -> i64 {
+    let ms = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    ms(now.wall.0).saturating_sub(ms(now.mono.0))
+}
+
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -57,6 +98,25 @@ fn millis(duration: std::time::Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MINUTE: u64 = 60_000;
+
+    #[test]
+    fn a_clock_that_jumps_ahead_is_waited_for_and_one_that_comes_back_is_not() {
+        let now = |mono_min: u64, ahead_min: u64| {
+            Now::new(mono_min * MINUTE, 1_700_000_000_000 + (mono_min + ahead_min) * MINUTE)
+        };
+        let mut steady = Steady::new(now(0, 0));
+        assert!(steady.look(now(1, 0)) && steady.look(now(2, 59)), "so far a key's times may run ahead");
+        assert!(!steady.look(now(3, 24 * 60)) && !steady.look(now(12, 24 * 60)));
+        assert!(steady.look(now(13, 24 * 60)), "it stays there");
+        assert!(!steady.look(now(14, 3_653 * 24 * 60)));
+        assert!(steady.look(now(15, 24 * 60)), "it came back");
+        let never_set = Now::new(20 * MINUTE, 0);
+        assert!(steady.look(never_set));
+        assert!(!steady.look(now(21, 0)), "it was set, and is believed a little later");
+        assert!(steady.look(now(31, 0)));
+    }
 
     #[tokio::test]
     async fn a_step_moves_the_wall_clock_of_all_clones_and_no_timer() {

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nightjar_core::name::{Name, TypedName};
-use nightjar_core::record::LIFETIME_S_MAX;
-use nightjar_core::time::{Mono, Now, Wall};
+use nightjar_core::time::Wall;
 use nightjar_envelope::delegation::{Delegation, LIFE_S_MAX};
 use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::map::{HandOver, Kind};
@@ -13,6 +12,7 @@ use nightjar_envelope::map::{HandOver, Kind};
 use super::out::Work;
 use super::send::{Addressee, Letter, SealWish, SendError, SpeakAs};
 use super::{Post, WINDOW_S};
+use crate::clock::{STAYS_MS, Steady};
 use crate::handle::{Handle, PublishError, Status};
 use crate::identity::{Identity, Proof};
 
@@ -29,46 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What is listened to changes no more often than this because of strangers: each change is a comparison of tens of thousands of
 /// targets, and a new key costs a stranger nothing.
 const STRANGERS_EVERY: Duration = Duration::from_secs(1);
-/// A clock that jumped ahead by more than this would take a key with it: its author's times must rise, and fit into no record when it
-/// comes back.
-const JUMP_MS: i64 = LIFETIME_S_MAX as i64 * 1_000;
-/// So nothing is told, nor dropped for its age, before it stayed where it is for so long. A machine that slept waits as well.
-const STAYS_MS: u64 = 10 * 60_000;
 /// How often messages are dropped for their age.
 const AGED_EVERY_MS: u64 = 3_600_000;
 /// For so long after records were dropped for want of budget, ours get work.
 const CROWDED_MS: u64 = 60_000;
-
-/// Whether the wall clock is to be trusted with what cannot be taken back.
-struct Steady {
-    /// Wall less monotonic, in milliseconds, when last looked.
-    offset_ms: i64,
-    jumped: Option<Mono>,
-}
-
-impl Steady {
-    fn new(now: Now) -> Self {
-        Self { offset_ms: offset_ms(now), jumped: None }
-    }
-
-    fn look(&mut self, now: Now) -> bool {
-        let offset_ms = offset_ms(now);
-        let by_ms = offset_ms.saturating_sub(self.offset_ms);
-        self.offset_ms = offset_ms;
-        if by_ms > JUMP_MS {
-            self.jumped = Some(now.mono);
-        } else if by_ms < -JUMP_MS {
-            // Behind nothing is spoilt.
-            self.jumped = None;
-        }
-        self.jumped.is_none_or(|at| now.mono.since(at) >= STAYS_MS)
-    }
-}
-
-fn offset_ms(now: Now) -> i64 {
-    let ms = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    ms(now.wall.0).saturating_sub(ms(now.mono.0))
-}
 
 /// What was told of our keys, and where.
 #[derive(Debug, Default)]
@@ -425,23 +389,6 @@ mod tests {
 
     fn at(minutes: u64) -> Wall {
         Wall(1_700_000_000_000 + minutes * MINUTE)
-    }
-
-    #[test]
-    fn a_clock_that_jumps_ahead_is_waited_for_and_one_that_comes_back_is_not() {
-        let now = |mono_min: u64, ahead_min: u64| {
-            Now::new(mono_min * MINUTE, 1_700_000_000_000 + (mono_min + ahead_min) * MINUTE)
-        };
-        let mut steady = Steady::new(now(0, 0));
-        assert!(steady.look(now(1, 0)) && steady.look(now(2, 59)), "so far a key's times may run ahead");
-        assert!(!steady.look(now(3, 24 * 60)) && !steady.look(now(12, 24 * 60)));
-        assert!(steady.look(now(13, 24 * 60)), "it stays there");
-        assert!(!steady.look(now(14, 3_653 * 24 * 60)));
-        assert!(steady.look(now(15, 24 * 60)), "it came back");
-        let never_set = Now::new(20 * MINUTE, 0);
-        assert!(steady.look(never_set));
-        assert!(!steady.look(now(21, 0)), "it was set, and is believed a little later");
-        assert!(steady.look(now(31, 0)));
     }
 
     /// Raven, or whoever else, with these delegations.

@@ -23,7 +23,7 @@ use super::{
     ExchangeStatus, Finding, HOURS_MAX, NEWCOMER_BYTES_MAX, NEWCOMER_HOURS, RECORD_BYTES_EXTRA, WindowOptions,
     WindowStatus,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, STAYS_MS, Steady};
 use crate::store::Store;
 
 /// The newest hours are compared with one neighbour so often.
@@ -40,8 +40,6 @@ const WRITE_ROWS: usize = 4_096;
 const WRITE_AGAIN_MS: u64 = 5_000;
 /// Records too old are looked for so often.
 const OLD_MS: u64 = 60_000;
-/// A wall clock that went so differently from the monotonic one was set, and nothing is dropped for its age until it goes on quietly.
-const STEP_MS: u64 = 60_000;
 /// Entries of which tallies are made while nothing else is to do.
 const SETTLED_AT_ONCE: u64 = 250_000;
 /// Records of one finding.
@@ -99,8 +97,7 @@ pub(super) struct Keeper {
     /// Nobody is asked before: what was fetched last is on its way through the router.
     ask_after: Mono,
     old_due: Mono,
-    /// When it was last looked for old ones.
-    old_looked: Now,
+    steady: Steady,
     counted: WindowStatus,
 }
 
@@ -182,8 +179,8 @@ impl Keeper {
             unwritten_bytes: 0,
             unnoted: true,
             ask_after: now.mono,
-            old_due: now.mono + OLD_MS,
-            old_looked: now,
+            old_due: now.mono + STAYS_MS,
+            steady: Steady::new(now),
             counted: WindowStatus { loading: true, ..WindowStatus::default() },
         })
     }
@@ -782,10 +779,7 @@ impl Keeper {
         let look_for_old = self.old_due <= now.mono;
         let mut aged = false;
         if look_for_old {
-            let passed = now.mono.since(self.old_looked.mono);
-            let on_wall = now.wall.0.abs_diff(self.old_looked.wall.0);
-            aged = on_wall.abs_diff(passed) < STEP_MS;
-            self.old_looked = now;
+            aged = self.steady.look(now);
             self.old_due = now.mono + OLD_MS;
             self.watch.forget_old(now.wall);
         }
