@@ -236,6 +236,26 @@ async fn a_name_that_is_joined_later_shows_what_was_said_there_also_after_a_rest
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lost_the_window_but_not_the_log_is_no_newcomer_and_fetches_what_is_older_than_a_day() {
+    let near = TestNode::start_at(tempfile::tempdir().unwrap(), &[], -72 * HOUR_MS, unpaced).await;
+    near.say("#a", "three days ago").await;
+    holds(&near, 1).await;
+    near.clock.step(72 * HOUR_MS);
+    let far = TestNode::start(&[near.tls()]).await;
+    far.listen("#a").await;
+    until(&far, |status| status.completed >= 2 && status.exchanges.is_empty()).await;
+    far.say("#a", "today").await;
+    assert_eq!(far.texts(1).await, ["today"], "it is new");
+    let temp = far.stop().await;
+    std::fs::write(temp.path().join("data/window.db"), "garbage, by whatever happened to the disk. ".repeat(1000))
+        .unwrap();
+    let far = TestNode::start_in(temp, &[near.tls()], |_| {}).await;
+    let mut texts = far.texts(2).await;
+    texts.sort_unstable();
+    assert_eq!(texts, ["three days ago", "today"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_without_a_window_neither_gives_nor_takes_and_its_neighbours_do_not_mind() {
     let none = |config: &mut Checked| config.window = None;
     let near = TestNode::start(&[]).await;

@@ -132,14 +132,19 @@ impl Keeper {
         let now = clock.now();
         let mut shelves = BTreeMap::new();
         let mut newcomer = BTreeMap::new();
-        let is_newcomer = file.about(note::NEWCOMER)?.is_none_or(|value| value != 0);
+        // Whose log has something was here before, whatever became of the window.
+        let is_newcomer = match file.about(note::NEWCOMER)? {
+            Some(value) => value != 0,
+            None => *store.stored().borrow() == 0,
+        };
+        let back = if is_newcomer { NEWCOMER_HOURS.min(options.limits.hours) } else { options.limits.hours };
+        let first = now.wall.unix_s().saturating_sub(back * 3_600) / 3_600;
         for share in Share::ALL {
             let at = usize::from(share.byte());
             let bytes_max = match share {
                 Share::Worked => options.limits.bytes_max / 4 * 3,
                 Share::Dated => options.limits.bytes_max / 4,
             };
-            let first = now.wall.unix_s().saturating_sub(NEWCOMER_HOURS.min(options.limits.hours) * 3_600) / 3_600;
             let since = match note::SINCE.get(at).map(|name| file.about(name)).transpose()?.flatten() {
                 Some(since) => u32::try_from(since).unwrap_or(first),
                 None => first,
