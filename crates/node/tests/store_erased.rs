@@ -7,7 +7,7 @@ use nightjar_core::record::{LIFETIME_S_MAX, Record};
 use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_node::chain::standing::Standing;
-use nightjar_node::message::{Delivery, Erase, Filter, Logged, NewMessage, Reading, Said};
+use nightjar_node::message::{Content, Delivery, Erase, Filter, Logged, NewMessage, Reading, Said};
 use nightjar_node::post::{DEADLINE_S_MAX, WINDOW_S};
 use nightjar_node::store::{Change, Store};
 use store_common::{NO_LIMITS, all, new, page, plain, seqs, stored, target};
@@ -119,4 +119,22 @@ async fn what_nobody_can_have_any_more_is_not_remembered_nor_a_date_that_nobody_
     };
     assert!(until <= NOW_S + 2 * LIFETIME_S_MAX + WINDOW_S + DEADLINE_S_MAX + DAY_S);
     assert_eq!(store.messages(0, 9, &Filter::default()).await.unwrap().messages.len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_erased_stands_in_no_file_any_more_when_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nightjar.db");
+    let store = Store::open(&path, NO_LIMITS).unwrap();
+    let content = Content::Wallet { peer: "192.0.2.7:4004".into(), text: b"swordfish, and nobody is to know".to_vec() };
+    let text = NewMessage { received: Wall(1), own: false, late: false, name: None, content, reading: None };
+    store.append(vec![text]);
+    written(&store).await;
+    let stands = || {
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        files.filter(|bytes| bytes.windows(9).any(|word| word == b"swordfish")).count()
+    };
+    assert!(stands() > 0);
+    store.erase(Erase::All, Wall(2)).await.unwrap();
+    assert_eq!(stands(), 0);
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::WriteError;
+use super::{WriteError, schema};
 
 /// Pages of the index that are merged in one go: some milliseconds.
 const SLICE_PAGES: i64 = 500;
@@ -57,17 +57,20 @@ impl Overwriting {
         self.now.is_some()
     }
 
-    /// Merges some pages, if a merge is under way. Who waits is told of a failure, and may ask again.
-    pub(super) fn go_on(&mut self, connection: &Connection, problem: impl FnOnce(&rusqlite::Error) -> String) {
-        let Some(merge) = &mut self.now else { return };
+    /// Merges some pages, if a merge is under way. Who waits is told of a failure, and may ask again. Says whether what was overwritten
+    /// may still stand in the write-ahead log, because a reader held up its end.
+    pub(super) fn go_on(&mut self, connection: &Connection, problem: impl FnOnce(&rusqlite::Error) -> String) -> bool {
+        let Some(merge) = &mut self.now else { return false };
         // The first time all of the index is to become one; then that goes on.
         let pages = if merge.begun { SLICE_PAGES } else { -SLICE_PAGES };
         merge.begun = true;
-        let outcome = match merge_pages(connection, pages) {
-            Ok(false) => return,
-            Ok(true) => Ok(0),
-            Err(error) => Err(WriteError(problem(&error))),
+        let emptied = match merge_pages(connection, pages) {
+            Ok(false) => return false,
+            Ok(true) => schema::empty_journal(connection),
+            Err(error) => Err(error),
         };
+        let is_left = !matches!(emptied, Ok(true));
+        let outcome = emptied.map(|_| 0).map_err(|error| WriteError(problem(&error)));
         for reply in self.now.take().into_iter().flat_map(|merge| merge.waiting) {
             // Whoever gave up waiting needs no answer.
             reply.send(outcome.clone()).ok();
@@ -76,6 +79,7 @@ impl Overwriting {
             let next = std::mem::take(&mut self.next);
             self.begin(next);
         }
+        is_left
     }
 
     /// At the end of the node: merges as much as there is time for, if any message went.

@@ -106,6 +106,11 @@ pub(super) fn open_to_copy_alone(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
 }
 
+/// Moves the write-ahead log into the file and leaves nothing in it; `false` if a reader holds it up.
+pub(super) fn empty_journal(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map(|is_busy| !is_busy)
+}
+
 /// One more connection to a file that is in order, for reads only.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

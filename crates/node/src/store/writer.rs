@@ -149,7 +149,9 @@ impl Writer {
                         self.give_back_pages();
                     }
                     self.overwriting.forgot(forgotten, left);
-                    self.overwriting.go_on(&self.connection, |error| schema::problem(&self.path, error));
+                    // What was overwritten in the file may still stand as it was in the write-ahead log.
+                    self.journal_has_secrets |=
+                        self.overwriting.go_on(&self.connection, |error| schema::problem(&self.path, error));
                     let is_more = over || self.overwriting.is_under_way();
                     patience = if is_more { Patience::None } else { Patience::UntilWork };
                 }
@@ -206,14 +208,11 @@ impl Writer {
 
     /// Moves the write-ahead log into the file and leaves nothing in it. Says whether it could: a reader may hold it up.
     fn empty_journal(&self) -> bool {
-        match self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)) {
-            Ok(is_busy) => !is_busy,
-            // What was to be stored is stored: the next commit tries again, and so does the end.
-            Err(error) => {
-                tracing::debug!("the write-ahead log is kept: {}", schema::problem(&self.path, &error));
-                false
-            }
-        }
+        // What was to be stored is stored: the next commit tries again, and so does the end.
+        schema::empty_journal(&self.connection).unwrap_or_else(|error| {
+            tracing::debug!("the write-ahead log is kept: {}", schema::problem(&self.path, &error));
+            false
+        })
     }
 
     /// Gives some of the file's free pages back to the disk, when there are many.
@@ -268,9 +267,9 @@ impl Trouble {
     }
 }
 
-/// Whether a name's secret is deleted, or another takes its place.
+/// Whether a name's secret is deleted, or another takes its place, or what was said is erased.
 const fn gives_up_a_secret(change: &Change) -> bool {
-    matches!(change, Change::Part(_) | Change::Join(_))
+    matches!(change, Change::Part(_) | Change::Join(_) | Change::Erase(..))
 }
 
 /// Whether the same may work later: it was the disk, its rights, or another program.
