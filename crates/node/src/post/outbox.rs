@@ -222,8 +222,11 @@ impl Post {
 
     /// Own messages that did not all go out yet.
     pub fn outbox(&self) -> Vec<Outgoing> {
+        let now_s = self.shared.clock.wall().unix_s();
         let outbox = self.shared.outbox();
-        outbox.waiting.values().filter(|entry| entry.over.is_none()).map(|entry| entry.outgoing.clone()).collect()
+        // Of one whose deadline was over before a restart it is looked a little later.
+        let waits = |entry: &&Entry| entry.over.is_none() && entry.outgoing.deadline >= now_s;
+        outbox.waiting.values().filter(waits).map(|entry| entry.outgoing.clone()).collect()
     }
 
     /// The same with those whose deadline is over, and may not be over after all.
