@@ -207,8 +207,8 @@ async fn where_a_network_was_split_old_records_go_on_from_one_to_the_next() {
     }
     left_inner.handle().add_peer(right_inner.tls()).await.unwrap();
     for node in all {
-        assert_eq!(node.messages(120).await.len(), 120);
         holds(node, 120).await;
+        assert_eq!(node.messages(120).await.len(), 120);
     }
     // Nothing of it was flooded: its time is past.
     assert_eq!(left.handle().status().counters.expired, 0);
@@ -253,6 +253,56 @@ async fn who_lost_the_window_but_not_the_log_is_no_newcomer_and_fetches_what_is_
     let mut texts = far.texts(2).await;
     texts.sort_unstable();
     assert_eq!(texts, ["three days ago", "today"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_does_not_wait_for_what_is_still_alive() {
+    let near = TestNode::start_at(tempfile::tempdir().unwrap(), &[], -2 * HOUR_MS, unpaced).await;
+    say_many(&near, (0..500).map(|number| format!("old {number}"))).await;
+    near.clock.step(2 * HOUR_MS);
+    say_many(&near, (0..5_000).map(|number| format!("alive {number}"))).await;
+    holds(&near, 5_500).await;
+    // Within its budgets it takes fifty of these a second from a lone neighbour, so they are far from all when the old ones are there.
+    let far = TestNode::start(&[near.tls()]).await;
+    let status = until(&far, |status| status.late == 500).await;
+    assert!(status.missing > 3_000, "{status:?}");
+    let status = until(&far, |status| status.exchanges.is_empty()).await;
+    assert!(status.missing > 1_000, "what waits is known to be missing: {status:?}");
+    assert_eq!(far.handle().status().counters.over_budget, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_that_is_damaged_anywhere_is_made_anew_and_filled_again() {
+    let near = TestNode::start(&[]).await;
+    say_many(&near, (0..30).map(|number| number.to_string())).await;
+    holds(&near, 30).await;
+    // The header, what is noted, records, their targets: each in a page of its own.
+    let pages = (0..PAGES).map(|page| {
+        let near = near.tls();
+        tokio::spawn(async move { spoil_a_page(near, page).await })
+    });
+    for page in pages.collect::<Vec<_>>() {
+        page.await.unwrap();
+    }
+}
+
+/// Pages of a window of few records.
+const PAGES: usize = 5;
+
+async fn spoil_a_page(near: Address, page: usize) {
+    let far = TestNode::start_with(std::slice::from_ref(&near), unpaced).await;
+    until(&far, |status| held(status) == 30).await;
+    let temp = far.stop().await;
+    let path = temp.path().join("data/window.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert_eq!(bytes.len(), PAGES * 4096);
+    bytes[4096 * page..4096 * (page + 1)].fill(0x5a);
+    std::fs::write(path, bytes).unwrap();
+    let far = TestNode::start_in(temp, &[near], unpaced).await;
+    far.listen("#a").await;
+    assert_eq!(far.messages(30).await.len(), 30, "page {page}");
+    let status = until(&far, |status| held(status) == 30).await;
+    assert_eq!(status.problem, None, "page {page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

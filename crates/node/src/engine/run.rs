@@ -12,7 +12,7 @@ use nightjar_core::item::{Batch, ByeCode, Control, How, Item};
 use nightjar_core::link::{LINKS_MAX, LinkId, LinkSet, PeerInfo};
 use nightjar_core::record::{Record, Target};
 use nightjar_core::router::{AddressSource, Closed, Input, KnownAddress, Output, Report, Router};
-use nightjar_core::time::{Mono, Now};
+use nightjar_core::time::{Mono, Now, Wall};
 use nightjar_wire::pascal::WALLET_TEXT_BYTES_MAX;
 use nightjar_wire::secure::CATCH_UP;
 use rand_chacha::ChaCha20Rng;
@@ -302,11 +302,11 @@ impl Engine {
             }
             Finding::Late(records) => {
                 for record in records {
-                    self.deliver_late(now, &record);
-                    self.kept.push(Kept { record, late: true, own: false });
+                    self.deliver_late(now.wall, &record);
+                    self.kept.push(Kept { record, came: now.wall, late: true, own: false });
                 }
             }
-            Finding::Again(records) => records.iter().for_each(|record| self.deliver_late(now, record)),
+            Finding::Again(records) => records.iter().for_each(|(record, came)| self.deliver_late(*came, record)),
             Finding::Fault(link, fault) => {
                 tracing::debug!(%link, fault = fault.name(), "a peer {fault} while windows were compared");
                 self.handle(now, Input::Faulted { link, fault });
@@ -316,11 +316,11 @@ impl Engine {
     }
 
     /// What comes late is history, if anybody here wants it.
-    fn deliver_late(&mut self, now: Now, record: &Record) {
+    fn deliver_late(&mut self, received: Wall, record: &Record) {
         if self.router.is_listened_to(record.target()) {
             let name = self.listens.name_of(record.target());
             let content = Content::Record(record.clone());
-            self.hits.push(NewMessage { received: now.wall, own: false, late: true, name, content, reading: None });
+            self.hits.push(NewMessage { received, own: false, late: true, name, content, reading: None });
         }
     }
 
@@ -594,7 +594,7 @@ impl Engine {
                 }
                 Output::Keep(record) => {
                     let own = self.publishing.as_ref().is_some_and(|publishing| publishing.record == record);
-                    self.kept.push(Kept { record, late: false, own });
+                    self.kept.push(Kept { record, came: now.wall, late: false, own });
                 }
                 Output::Verify(checks) => {
                     let dropped = self.verify.check(checks);

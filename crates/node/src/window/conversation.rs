@@ -72,6 +72,8 @@ pub(super) struct Run {
 #[derive(Debug, Default)]
 struct Whole {
     due: Option<Mono>,
+    /// Because another neighbour brought old records: what was compared before does not count.
+    for_news: bool,
     /// When we last asked.
     asked: Option<Mono>,
     failures: u32,
@@ -114,11 +116,13 @@ impl Conversation {
         let whole = self.wholes.entry(share).or_default();
         let due = whole.asked.map_or(now, |asked| now.max(asked + NEWS_EVERY_MS));
         whole.due = Some(whole.due.map_or(due, |before| before.min(due)));
+        whole.for_news = true;
     }
 
     /// The whole window is being compared.
     pub(super) fn asked_whole(&mut self, share: Share, now: Mono) {
-        self.wholes.entry(share).or_default().asked = Some(now);
+        let whole = self.wholes.entry(share).or_default();
+        *whole = Whole { due: None, for_news: false, asked: Some(now), failures: whole.failures };
     }
 
     /// Whether the peer may begin an exchange; it is counted.
@@ -152,7 +156,12 @@ impl Conversation {
         }
         let state = self.wholes.entry(share).or_default();
         match end {
-            End::Complete if whole && fetches => (state.due, state.failures) = (None, 0),
+            End::Complete if whole && fetches => {
+                state.failures = 0;
+                if !state.for_news {
+                    state.due = None;
+                }
+            }
             // There is more, or we did not fetch because another neighbour served just then.
             End::Full | End::Lasting if whole => state.due = Some(now),
             End::Complete | End::Full if !ours => {}

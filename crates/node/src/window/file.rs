@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use nightjar_core::reconcile::{Entry, Share};
 use nightjar_core::record::{Record, Target};
+use nightjar_core::time::Wall;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, params};
 
 use super::RECORD_BYTES_EXTRA;
 use crate::private_file;
 
 /// The form of the file: another one is made anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Says of a SQLite file whose it is: "NJwi".
 const APPLICATION_ID: i32 = 0x4e4a_7769;
 /// Memory for pages: what is written lies mostly in the last hours.
@@ -26,6 +27,7 @@ const SCHEMA: &str = "
         expiry INTEGER NOT NULL,
         id BLOB NOT NULL,
         late INTEGER NOT NULL,
+        came_ms INTEGER NOT NULL,
         bytes BLOB NOT NULL,
         PRIMARY KEY (share, expiry, id)
     ) WITHOUT ROWID, STRICT;
@@ -47,7 +49,7 @@ impl OpenError {
         Self { path: path.to_owned(), what: format!("its thread cannot start: {error}: raise the limit of threads") }
     }
 
-    /// It cannot be read.
+    /// It cannot be read, or written.
     pub(super) fn unreadable(path: &Path, fault: &rusqlite::Error) -> Self {
         Self { path: path.to_owned(), what: advice(fault) }
     }
@@ -59,6 +61,7 @@ pub(super) struct Row {
     pub(super) share: Share,
     pub(super) entry: Entry,
     pub(super) late: bool,
+    pub(super) came: Wall,
     pub(super) record: Record,
 }
 
@@ -107,15 +110,12 @@ impl File {
         made.ok_or_else(|| error("it cannot be made anew: remove it by hand, nothing in it is the only copy".into()))
     }
 
-    /// Makes it anew if that is what this fault says. Says whether it did.
-    pub(super) fn remake_if_damaged(&mut self, fault: &rusqlite::Error) -> Result<bool, OpenError> {
-        if !is_damage(fault) {
-            return Ok(false);
-        }
+    /// Makes it anew: nothing in it is the only copy.
+    pub(super) fn remake(&mut self) -> Result<(), OpenError> {
         let nowhere = Connection::open_in_memory().map_err(|fault| OpenError::unreadable(&self.path, &fault))?;
         drop(std::mem::replace(&mut self.connection, nowhere));
         *self = Self::make_anew(&self.path)?;
-        Ok(true)
+        Ok(())
     }
 
     /// `None` when it is of another form.
@@ -169,9 +169,11 @@ impl File {
     pub(super) fn insert<'r>(&mut self, rows: impl Iterator<Item = &'r Row>) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         {
-            let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO record VALUES (?1, ?2, ?3, ?4, ?5)")?;
-            for Row { share, entry, late, record } in rows {
-                insert.execute(params![share.byte(), entry.expiry, entry.id, late, record.bytes()])?;
+            let mut insert =
+                transaction.prepare_cached("INSERT OR IGNORE INTO record VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+            for Row { share, entry, late, came, record } in rows {
+                let came_ms = i64::try_from(came.0).unwrap_or(i64::MAX);
+                insert.execute(params![share.byte(), entry.expiry, entry.id, late, came_ms, record.bytes()])?;
             }
         }
         transaction.commit()
@@ -186,13 +188,24 @@ impl File {
         Ok(bytes.and_then(|bytes| Record::parse(&bytes).ok()).map(|(record, _)| record))
     }
 
-    /// The records for a target, the oldest expiry first, as many as `count` and beginning behind `skip` of them.
-    pub(super) fn for_target(&self, target: Target, skip: usize, count: usize) -> rusqlite::Result<Vec<Record>> {
+    /// The records for a target and when each came, the oldest first, as many as `count` and beginning behind `skip` of them.
+    pub(super) fn for_target(
+        &self,
+        target: Target,
+        skip: usize,
+        count: usize,
+    ) -> rusqlite::Result<Vec<(Record, Wall)>> {
         let mut all = self.connection.prepare_cached(
-            "SELECT bytes FROM record WHERE substr(bytes, 17, 16) = ?1 ORDER BY expiry, id LIMIT ?2 OFFSET ?3",
+            "SELECT bytes, came_ms FROM record WHERE substr(bytes, 17, 16) = ?1 ORDER BY came_ms, expiry, id LIMIT ?2 OFFSET ?3",
         )?;
-        let rows = all.query_map(params![target.0, signed(count), signed(skip)], |row| row.get::<_, Vec<u8>>(0))?;
-        let parsed = rows.map(|bytes| Ok(Record::parse(&bytes?).ok().map(|(record, _)| record)));
+        let rows = all.query_map(params![target.0, signed(count), signed(skip)], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
+        })?;
+        let parsed = rows.map(|row| {
+            let (bytes, came_ms) = row?;
+            let record = Record::parse(&bytes).ok().map(|(record, _)| record);
+            Ok(record.map(|record| (record, Wall(u64::try_from(came_ms).unwrap_or(0)))))
+        });
         parsed.filter_map(Result::transpose).collect()
     }
 
@@ -228,8 +241,8 @@ impl File {
     }
 
     /// What went wrong with it, and what to do.
-    pub(super) fn problem(&self, fault: &rusqlite::Error) -> String {
-        OpenError { path: self.path.clone(), what: advice(fault) }.to_string()
+    pub(super) fn error(&self, fault: &rusqlite::Error) -> OpenError {
+        OpenError::unreadable(&self.path, fault)
     }
 }
 
@@ -243,8 +256,22 @@ fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn is_damage(fault: &rusqlite::Error) -> bool {
-    matches!(fault.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+/// Whether it is no fault of the disk, its rights or another program, which pass: then the file is not what was written.
+pub(super) fn is_damage(fault: &rusqlite::Error) -> bool {
+    !matches!(
+        fault.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::OutOfMemory
+                | ErrorCode::FileLockingProtocolFailed
+        )
+    )
 }
 
 fn advice(fault: &rusqlite::Error) -> String {
@@ -254,7 +281,6 @@ fn advice(fault: &rusqlite::Error) -> String {
             "make the data directory writable for this user, or choose another data_dir"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds the file: end it",
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "start the node again: it is made anew",
         _ => "stop the node and remove it, nothing in it is the only copy",
     };
     format!("{fault}: {advice}")
@@ -269,7 +295,13 @@ mod tests {
     fn row(number: u8, target: u8) -> Row {
         let record =
             Record::dated(Target([target; 16]), &[number], 1_800_000_000 + u32::from(number), 0, [1; 8]).unwrap();
-        Row { share: Share::Dated, entry: Entry::of(&record).unwrap(), late: number % 2 == 1, record }
+        Row {
+            share: Share::Dated,
+            entry: Entry::of(&record).unwrap(),
+            late: number % 2 == 1,
+            came: Wall(u64::from(number)),
+            record,
+        }
     }
 
     #[test]
@@ -293,7 +325,7 @@ mod tests {
             assert_eq!(outline.bytes, row.record.bytes().len() as u64);
             assert_eq!(file.get(row.share, &row.entry).unwrap().as_ref(), Some(&row.record));
         }
-        let of_one: Vec<_> = rows[..5].iter().map(|row| row.record.clone()).collect();
+        let of_one: Vec<_> = rows[..5].iter().map(|row| (row.record.clone(), row.came)).collect();
         assert_eq!(file.for_target(Target([0; 16]), 0, 3).unwrap(), of_one[..3]);
         assert_eq!(file.for_target(Target([0; 16]), 3, 3).unwrap(), of_one[3..]);
         let freed = file.remove(Share::Dated, &[rows[0].entry, rows[2].entry]).unwrap();

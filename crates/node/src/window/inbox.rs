@@ -7,6 +7,7 @@ use std::time::Duration;
 use nightjar_core::link::{LinkId, NodeKey};
 use nightjar_core::reconcile::{Exchange, Message};
 use nightjar_core::record::{Record, Target};
+use nightjar_core::time::Wall;
 
 use super::RECORD_BYTES_EXTRA;
 use crate::link::Aside;
@@ -28,7 +29,9 @@ const REPLAYS_MAX: usize = 65_536;
 pub struct Kept {
     /// The record.
     pub record: Record,
-    /// Whether it came after its time.
+    /// When it came.
+    pub came: Wall,
+    /// Whether that was after its time.
     pub late: bool,
     /// Whether it is of this node.
     pub own: bool,
@@ -219,7 +222,7 @@ mod tests {
         let inbox = Inbox::default();
         let record = Record::dated(Target([1; 16]), &[7; 200], 1, 0, [1; 8]).unwrap();
         let fit = KEPT_BYTES_MAX / (record.bytes().len() as u64 + RECORD_BYTES_EXTRA);
-        let one = Kept { record, late: false, own: false };
+        let one = Kept { record, came: Wall(1), late: false, own: false };
         inbox.keep(vec![one.clone(); usize::try_from(fit).unwrap() + 3]);
         assert_eq!(inbox.not_kept(), 3);
         assert_eq!(inbox.take(Duration::ZERO).kept.len() as u64, fit);

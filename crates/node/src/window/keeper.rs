@@ -1,27 +1,29 @@
 //! The thread of the window: takes what waits, lets each link have its turn, writes down, and asks neighbours when it is time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nightjar_core::fault::Fault;
 use nightjar_core::item::{Control, Item, SERVED_RECORDS_MAX};
 use nightjar_core::link::LinkId;
-use nightjar_core::reconcile::{Budget, End, Entry, Exchange, Hours, Limits, Message, Output, Session, Share};
+use nightjar_core::reconcile::{
+    Budget, End, Entry, Exchange, Hours, Limits, Message, Output, Progress, Session, Share,
+};
 use nightjar_core::record::{EXPIRY_AHEAD_S_MAX, Expiry, RECORD_BYTES_MAX, Record, Target};
 use nightjar_core::time::{Mono, Now};
 use nightjar_envelope::sign::record_holds;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc;
 
+use super::alive::Alive;
 use super::conversation::{BAD_MAX, Conversation, EXCHANGE_MS_MAX, Run, exchange};
-use super::file::{File, Row};
+use super::file::{File, OpenError, Row, is_damage};
 use super::inbox::{Inbox, KEPT_BYTES_MAX, Kept, Said, Taken};
 use super::shelf::{Intake, Shelf};
 use super::watch::Watch;
 use super::{
-    ExchangeStatus, Finding, HOURS_MAX, NEWCOMER_BYTES_MAX, NEWCOMER_HOURS, RECORD_BYTES_EXTRA, WindowOptions,
-    WindowStatus,
+    ExchangeStatus, Finding, NEWCOMER_BYTES_MAX, NEWCOMER_HOURS, RECORD_BYTES_EXTRA, WindowOptions, WindowStatus,
 };
 use crate::clock::{Clock, STAYS_MS, Steady};
 use crate::store::Store;
@@ -81,8 +83,8 @@ pub(super) struct Keeper {
     serving: BTreeMap<Share, LinkId>,
     /// Who brought old records, by share, until the others are asked whether they have them.
     news: BTreeMap<Share, LinkId>,
-    /// What was fetched and is alive, on its way to the router within its budgets; by share.
-    alive: BTreeMap<Share, Alive>,
+    /// Records that exchanges which ended early left over, by share.
+    left_over: BTreeMap<Share, u64>,
     watch: Watch,
     /// Bytes a newcomer fetched, by share; `None` once the window was compared as a whole.
     newcomer: Option<BTreeMap<Share, Newcomer>>,
@@ -101,14 +103,25 @@ pub(super) struct Keeper {
     counted: WindowStatus,
 }
 
-/// Records that wait for their budget.
-struct Alive {
-    waiting: VecDeque<(LinkId, Record)>,
-    /// Records a second; `None` = as many as come.
-    per_s: Option<u64>,
-    /// In thousandths.
-    tokens: u64,
-    filled: Mono,
+/// What an earlier process noted in the file.
+#[derive(Debug, Default)]
+struct Noted {
+    newcomer: Option<bool>,
+    since: BTreeMap<Share, u32>,
+    fetched: BTreeMap<Share, u64>,
+}
+
+impl Noted {
+    fn read(file: &File) -> rusqlite::Result<Self> {
+        let mut noted = Self { newcomer: file.about(note::NEWCOMER)?.map(|value| value != 0), ..Self::default() };
+        for share in Share::ALL {
+            let at = usize::from(share.byte());
+            let read = |names: &[&str; 2]| names.get(at).map(|name| file.about(name)).transpose().map(Option::flatten);
+            noted.since.extend(read(&note::SINCE)?.and_then(|since| Some((share, u32::try_from(since).ok()?))));
+            noted.fetched.extend(read(&note::FETCHED)?.and_then(|bytes| Some((share, u64::try_from(bytes).ok()?))));
+        }
+        Ok(noted)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -121,47 +134,41 @@ impl Keeper {
     #[expect(clippy::too_many_arguments, reason = "it is made in one place, of what it is made of")]
     pub(super) fn new(
         options: WindowOptions,
-        file: File,
+        mut file: File,
         clock: Clock,
         store: Store,
         inbox: Arc<Inbox>,
         status: Arc<Mutex<WindowStatus>>,
         findings: mpsc::Sender<Finding>,
         runtime: Runtime,
-    ) -> rusqlite::Result<Self> {
+    ) -> Result<Self, OpenError> {
         let now = clock.now();
-        let mut shelves = BTreeMap::new();
-        let mut newcomer = BTreeMap::new();
-        // Whose log has something was here before, whatever became of the window.
-        let is_newcomer = match file.about(note::NEWCOMER)? {
-            Some(value) => value != 0,
-            None => *store.stored().borrow() == 0,
+        let noted = match Noted::read(&file) {
+            Err(fault) if is_damage(&fault) => {
+                tracing::warn!(%fault, "the window is damaged: it is made anew, and filled from the neighbours");
+                file.remake()?;
+                Noted::default()
+            }
+            noted => noted.map_err(|fault| file.error(&fault))?,
         };
+        // Whose log has something was here before, whatever became of the window.
+        let is_newcomer = noted.newcomer.unwrap_or(*store.stored().borrow() == 0);
         let back = if is_newcomer { NEWCOMER_HOURS.min(options.limits.hours) } else { options.limits.hours };
         let first = now.wall.unix_s().saturating_sub(back * 3_600) / 3_600;
+        let mut shelves = BTreeMap::new();
+        let mut newcomer = BTreeMap::new();
         for share in Share::ALL {
-            let at = usize::from(share.byte());
-            let bytes_max = match share {
-                Share::Worked => options.limits.bytes_max / 4 * 3,
-                Share::Dated => options.limits.bytes_max / 4,
+            let (bytes_max, budget) = match share {
+                Share::Worked => (options.limits.bytes_max / 4 * 3, options.budgets.map(|budgets| budgets.worked)),
+                Share::Dated => (options.limits.bytes_max / 4, options.budgets.map(|budgets| budgets.dated)),
             };
-            let since = match note::SINCE.get(at).map(|name| file.about(name)).transpose()?.flatten() {
-                Some(since) => u32::try_from(since).unwrap_or(first),
-                None => first,
-            };
-            shelves.insert(share, Shelf::new(share, bytes_max, options.limits.hours, since));
-            let fetched = note::FETCHED.get(at).map(|name| file.about(name)).transpose()?.flatten().unwrap_or(0);
-            let fetched = u64::try_from(fetched).unwrap_or(0);
+            // A clock that was ahead for once is not to keep us from what is now.
+            let since = noted.since.get(&share).map_or(first, |since| (*since).min(now.wall.unix_s() / 3_600));
+            let alive = Alive::new(now.mono, budget);
+            shelves.insert(share, Shelf::new(share, bytes_max, options.limits.hours, since, alive));
+            let fetched = noted.fetched.get(&share).copied().unwrap_or(0);
             newcomer.insert(share, Newcomer { fetched, complete: false });
         }
-        let alive = Share::ALL.map(|share| {
-            // Half of what one peer may bring: the other half is for what it floods.
-            let per_s = options.budgets.map(|budgets| match share {
-                Share::Worked => u64::from(budgets.worked.per_peer / 2).max(1),
-                Share::Dated => u64::from(budgets.dated.per_peer / 2).max(1),
-            });
-            (share, Alive { waiting: VecDeque::new(), per_s, tokens: 0, filled: now.mono })
-        });
         Ok(Self {
             options,
             file,
@@ -175,7 +182,7 @@ impl Keeper {
             links: BTreeMap::new(),
             serving: BTreeMap::new(),
             news: BTreeMap::new(),
-            alive: alive.into(),
+            left_over: BTreeMap::new(),
             watch: Watch::default(),
             newcomer: is_newcomer.then_some(newcomer),
             round_due: now.mono + ROUND_MS,
@@ -220,18 +227,8 @@ impl Keeper {
         });
         match read {
             Ok(()) => tracing::debug!(newest, "the window is read"),
-            Err(fault) => {
-                // What was read is there; what was not is fetched again.
-                self.failed(&fault);
-                match self.file.remake_if_damaged(&fault) {
-                    Ok(false) => {}
-                    Ok(true) => {
-                        self.shelves.values_mut().for_each(Shelf::empty);
-                        self.counted.problem = None;
-                    }
-                    Err(error) => tracing::warn!(%error, "the window cannot be made anew"),
-                }
-            }
+            // What was read is there; what was not is fetched again.
+            Err(fault) => self.failed(&fault),
         }
         self.counted.loading = false;
     }
@@ -240,7 +237,7 @@ impl Keeper {
         let now = self.clock.now().mono;
         let links = self.links.values().filter_map(Conversation::due);
         let young = self.shelves.values().filter_map(Shelf::matures);
-        let alive = self.alive.values().filter_map(Alive::due);
+        let alive = self.shelves.values().filter_map(|shelf| shelf.alive.due(self.links.len()));
         let asks = Share::ALL.into_iter().filter(|share| self.may_be_served(*share));
         let asks = asks.filter_map(|share| self.links.values().filter_map(|talk| talk.whole_due(share)).min());
         let asks = asks.map(|due| due.max(self.ask_after));
@@ -264,8 +261,12 @@ impl Keeper {
             }
         }
         for link in taken.gone {
-            self.links.remove(&link);
+            let runs = self.links.remove(&link).into_iter().flat_map(|talk| talk.runs);
+            for ((share, _), run) in runs.filter(|(_, run)| run.is_running() && run.fetches && run.whole) {
+                self.left_over.insert(share, left_over(&run.session.progress()));
+            }
             self.serving.retain(|_, serving| *serving != link);
+            self.shelves.values_mut().for_each(|shelf| shelf.alive.forget(link));
         }
         for target in taken.replays {
             self.replay(now, target);
@@ -276,7 +277,7 @@ impl Keeper {
     }
 
     fn keep(&mut self, now: Mono, kept: Kept) {
-        let Kept { record, late, own } = kept;
+        let Kept { record, came, late, own } = kept;
         let (Some(share), Some(entry)) = (Share::of(&record), Entry::of(&record)) else { return };
         let bytes = record.bytes().len() as u64 + RECORD_BYTES_EXTRA;
         if self.unwritten_bytes.saturating_add(bytes) > KEPT_BYTES_MAX {
@@ -288,7 +289,7 @@ impl Keeper {
         if own {
             self.watch.add(now, entry, record.msg_id());
         }
-        if shelf.keep(now, Row { share, entry, late, record }) {
+        if shelf.keep(now, Row { share, entry, late, came, record }) {
             self.unwritten_bytes += bytes;
             let soon = if shelf.unwritten.len() >= WRITE_ROWS { now } else { now + WRITE_MS };
             let due = self.write_due.get_or_insert(soon);
@@ -413,11 +414,8 @@ impl Keeper {
         for (entry, record) in came {
             let Some(stamp) = record.stamp() else { continue };
             if stamp.expiry >= now.wall.unix_s() {
-                if stamp.expiry_at(now.wall) == Expiry::Alive
-                    && shelf.intake(&entry) != Intake::Known
-                    && let Some(alive) = self.alive.get_mut(&share)
-                {
-                    alive.waiting.push_back((link, record));
+                if stamp.expiry_at(now.wall) == Expiry::Alive && shelf.intake(&entry) != Intake::Known {
+                    shelf.alive.push(link, entry, record);
                 }
                 continue;
             }
@@ -448,11 +446,10 @@ impl Keeper {
             tracing::warn!(%link, "the log takes no history: a neighbour is not asked any more");
             self.shut(link, None);
         }
-        self.release(now.mono);
     }
 
     /// Hands history over, when the log has room; `false` if it has none for long.
-    fn history(&self, mut records: Vec<Record>, finding: impl Fn(Vec<Record>) -> Finding) -> bool {
+    fn history<T>(&self, mut records: Vec<T>, finding: impl Fn(Vec<T>) -> Finding) -> bool {
         let began = self.clock.now().mono;
         while !records.is_empty() {
             let rest = records.split_off(records.len().min(FOUND_AT_ONCE));
@@ -468,14 +465,21 @@ impl Keeper {
         true
     }
 
-    /// Hands over what is alive, as far as the budgets go.
-    fn release(&mut self, now: Mono) {
-        let mut ready: BTreeMap<LinkId, Vec<Record>> = BTreeMap::new();
-        for alive in self.alive.values_mut() {
-            alive.take(now, |link, record| ready.entry(link).or_default().push(record));
-        }
-        for (link, records) in ready {
-            self.find(Finding::Alive(link, records));
+    /// Hands over what is alive, as far as the budgets go; what is not any more by now is late.
+    fn release(&mut self, now: Now) {
+        for share in Share::ALL {
+            let Some(shelf) = self.shelves.get_mut(&share) else { continue };
+            let ready = shelf.alive.take(now.mono, self.links.len());
+            let (alive, late): (Vec<_>, Vec<_>) =
+                ready.into_iter().partition(|(_, entry, _)| entry.expiry >= now.wall.unix_s());
+            let mut of_links: BTreeMap<LinkId, Vec<Record>> = BTreeMap::new();
+            alive.into_iter().for_each(|(link, _, record)| of_links.entry(link).or_default().push(record));
+            for (link, records) in of_links {
+                self.find(Finding::Alive(link, records));
+            }
+            for (link, entry, record) in late {
+                self.sort(now, link, share, std::iter::once((entry, record)));
+            }
         }
     }
 
@@ -506,6 +510,10 @@ impl Keeper {
         if run.fetches {
             self.serving.remove(&share);
             self.ask_after = now.mono + ASK_AFTER_MS;
+            if run.whole {
+                let left = if end == End::Complete { 0 } else { left_over(&progress) };
+                self.left_over.insert(share, left);
+            }
         }
         if end == End::Complete {
             self.counted.completed += 1;
@@ -543,7 +551,6 @@ impl Keeper {
     }
 
     fn reach_back(&mut self, now: Now, hours: u32) {
-        let hours = hours.clamp(1, self.options.limits.hours.min(HOURS_MAX));
         let first = now.wall.unix_s().saturating_sub(hours * 3_600) / 3_600;
         for shelf in self.shelves.values_mut().filter(|shelf| shelf.has_room()) {
             shelf.reach_back_to(first);
@@ -561,7 +568,7 @@ impl Keeper {
         for shelf in self.shelves.values_mut() {
             shelf.mature(now.mono);
         }
-        self.release(now.mono);
+        self.release(now);
         // What begins now has its first turn at once.
         self.ask(now);
         let mut busy = self.converse();
@@ -618,10 +625,6 @@ impl Keeper {
         let Some(talk) = self.links.get_mut(&link) else { return false };
         let Some(shelf) = self.shelves.get(&share) else { return false };
         let Some(run) = talk.runs.get_mut(&(share, ours)) else { return false };
-        // What was fetched is to be dealt with before more is asked for.
-        if run.fetches && self.alive.get(&share).is_some_and(|alive| !alive.waiting.is_empty()) {
-            return false;
-        }
         let work = budget.work;
         let was_running = run.is_running();
         let outputs = run.session.turn(now, &shelf.at(now.wall), budget);
@@ -827,11 +830,29 @@ impl Keeper {
     }
 
     fn failed(&mut self, fault: &rusqlite::Error) {
-        let problem = self.file.problem(fault);
-        if self.counted.problem.as_ref() != Some(&problem) {
+        let problem = self.file.error(fault).to_string();
+        if is_damage(fault) {
+            tracing::warn!("{problem}: it is made anew, and filled from the neighbours");
+            match self.file.remake() {
+                Ok(()) => return self.begin_anew(),
+                Err(error) => tracing::warn!(%error, "the window cannot be made anew"),
+            }
+        } else if self.counted.problem.as_ref() != Some(&problem) {
             tracing::warn!("{problem}; records are flooded all the same");
         }
         self.counted.problem = Some(problem);
+    }
+
+    /// The file is a new one: what was in it comes back from the neighbours.
+    fn begin_anew(&mut self) {
+        let now = self.clock.now();
+        self.counted.problem = None;
+        self.unnoted = true;
+        self.write_due.get_or_insert(now.mono + WRITE_MS);
+        self.shelves.values_mut().for_each(|shelf| shelf.begin_anew(now.mono));
+        for talk in self.links.values_mut() {
+            Share::ALL.into_iter().for_each(|share| talk.ask_whole(share, now.mono));
+        }
     }
 
     /// Says how it is.
@@ -856,36 +877,23 @@ impl Keeper {
                 progress: run.session.progress(),
             })
             .collect();
+        let running =
+            self.links.values().flat_map(|talk| talk.runs.values()).filter(|run| run.is_running() && run.fetches);
+        let promised: u64 =
+            running.map(|run| run.session.progress()).map(|it| it.promised.saturating_sub(it.fetched)).sum();
+        let waiting: usize = self.shelves.values().map(|shelf| shelf.alive.len()).sum();
+        let left_over: u64 = self.left_over.values().sum();
+        self.counted.missing = left_over.max(promised) + waiting as u64;
+        self.counted.neighbours = self.links.values().filter(|talk| !talk.mute).count() as u64;
         self.counted.more = Share::ALL.into_iter().any(|share| self.has_fetched_enough(share));
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.clone_from(&self.counted);
     }
 }
 
-impl Alive {
-    /// Takes those whose turn it is.
-    fn take(&mut self, now: Mono, mut give: impl FnMut(LinkId, Record)) {
-        let Some(per_s) = self.per_s else {
-            self.waiting.drain(..).for_each(|(link, record)| give(link, record));
-            return;
-        };
-        // What was not used is kept for five seconds.
-        let gained = now.since(self.filled).saturating_mul(per_s);
-        self.tokens = self.tokens.saturating_add(gained).min(per_s * 5_000);
-        self.filled = now;
-        while self.tokens >= 1_000
-            && let Some((link, record)) = self.waiting.pop_front()
-        {
-            self.tokens -= 1_000;
-            give(link, record);
-        }
-    }
-
-    /// When the next one has its turn.
-    fn due(&self) -> Option<Mono> {
-        let per_s = self.per_s.filter(|_| !self.waiting.is_empty())?;
-        Some(self.filled + (1_000_u64.saturating_sub(self.tokens)).div_ceil(per_s))
-    }
+/// Records that were promised and did not come.
+const fn left_over(progress: &Progress) -> u64 {
+    progress.promised.saturating_sub(progress.fetched)
 }
 
 /// What a newcomer fetches of a share, unasked.

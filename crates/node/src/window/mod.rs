@@ -4,6 +4,7 @@
 //! One thread does it all, beside the engine: it owns the file, what is held, and the exchanges of all links. The engine hands over
 //! and never waits; what comes out of it is a source like a link. A record is in the window only after the log has what is for us.
 
+mod alive;
 mod conversation;
 mod file;
 mod inbox;
@@ -21,6 +22,7 @@ use nightjar_core::link::{LinkId, NodeKey};
 use nightjar_core::reconcile::{Progress, Share};
 use nightjar_core::record::{MsgId, Record, Target};
 use nightjar_core::router::Budgets;
+use nightjar_core::time::Wall;
 use tokio::sync::mpsc;
 
 use self::file::File;
@@ -81,8 +83,9 @@ pub enum Finding {
     Alive(LinkId, Vec<Record>),
     /// Records whose time is past, checked: they are to be delivered as history, and kept.
     Late(Vec<Record>),
-    /// Records of the window for targets that were not listened to when they came: they are to be delivered as history.
-    Again(Vec<Record>),
+    /// Records of the window for targets that were not listened to when they came, and when that was: they are to be delivered as
+    /// history.
+    Again(Vec<(Record, Wall)>),
     /// A peer did something wrong.
     Fault(LinkId, Fault),
     /// So many neighbours say that they hold records of ours.
@@ -110,6 +113,10 @@ pub struct WindowStatus {
     pub served: u64,
     /// Exchanges in which everything was found and fetched.
     pub completed: u64,
+    /// Records that neighbours are known to have and this node lacks: exchanges about them run, or came to an end too early.
+    pub missing: u64,
+    /// Neighbours that can be asked.
+    pub neighbours: u64,
     /// Records that could not be kept.
     pub not_kept: u64,
     /// A newcomer has fetched all that it fetches unasked, and there is more.
@@ -139,6 +146,8 @@ pub struct Window {
     inbox: Arc<Inbox>,
     status: Arc<Mutex<WindowStatus>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// So many hours are kept.
+    hours: u32,
 }
 
 impl Window {
@@ -152,15 +161,15 @@ impl Window {
         let file = File::open(path)?;
         let (inbox, status) = (Arc::new(Inbox::default()), Arc::default());
         let (findings, receiver) = mpsc::channel(FINDINGS_MAX);
+        let hours = options.limits.hours;
         let runtime = tokio::runtime::Handle::current();
         let keeper =
-            Keeper::new(options, file, clock, store, Arc::clone(&inbox), Arc::clone(&status), findings, runtime)
-                .map_err(|fault| OpenError::unreadable(path, &fault))?;
+            Keeper::new(options, file, clock, store, Arc::clone(&inbox), Arc::clone(&status), findings, runtime)?;
         let thread = std::thread::Builder::new()
             .name("window".into())
             .spawn(move || keeper.run())
             .map_err(|error| OpenError::no_thread(path, &error))?;
-        Ok((Self { inbox, status, thread: Arc::new(Mutex::new(Some(thread))) }, receiver))
+        Ok((Self { inbox, status, thread: Arc::new(Mutex::new(Some(thread))), hours }, receiver))
     }
 
     /// Records that were accepted. What of them is for us was handed to the store before.
@@ -190,9 +199,11 @@ impl Window {
         self.inbox.replay(targets);
     }
 
-    /// The user wants what the neighbours have of so many hours back, however much it is.
-    pub fn reach_back(&self, hours: u32) {
+    /// The user wants what the neighbours have of so many hours back, however much it is. Gives how many it will be: no more are kept.
+    pub fn reach_back(&self, hours: u32) -> u32 {
+        let hours = hours.clamp(1, self.hours);
         self.inbox.more(hours);
+        hours
     }
 
     /// How it is.

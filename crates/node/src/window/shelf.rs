@@ -7,6 +7,7 @@ use nightjar_core::reconcile::{Entry, HOUR_S, Hours, Index, MemoryIndex, Share, 
 use nightjar_core::record::EXPIRY_AHEAD_S_MAX;
 use nightjar_core::time::{Mono, Wall};
 
+use super::alive::Alive;
 use super::file::{Outline, Row};
 use super::{LATE_PER_S_MAX, RECORD_BYTES_EXTRA};
 
@@ -20,6 +21,8 @@ pub(super) struct Shelf {
     young: VecDeque<(Mono, Entry)>,
     /// What is not on the disk yet.
     pub(super) unwritten: BTreeMap<Entry, Row>,
+    /// What was fetched and is alive, on its way through the router.
+    pub(super) alive: Alive,
     /// All records, with what each costs.
     pub(super) bytes: u64,
     bytes_max: u64,
@@ -49,12 +52,13 @@ pub(super) struct View<'s> {
 }
 
 impl Shelf {
-    pub(super) fn new(share: Share, bytes_max: u64, hours_max: u32, since: u32) -> Self {
+    pub(super) fn new(share: Share, bytes_max: u64, hours_max: u32, since: u32, alive: Alive) -> Self {
         Self {
             share,
             index: MemoryIndex::default(),
             young: VecDeque::new(),
             unwritten: BTreeMap::new(),
+            alive,
             bytes: 0,
             bytes_max,
             hours_max,
@@ -63,9 +67,16 @@ impl Shelf {
         }
     }
 
-    /// As it was made.
-    pub(super) fn empty(&mut self) {
-        *self = Self::new(self.share, self.bytes_max, self.hours_max, self.since);
+    /// Forgets all that was written down; what waits to be is here as if it came now.
+    pub(super) fn begin_anew(&mut self, now: Mono) {
+        let unwritten = std::mem::take(&mut self.unwritten);
+        self.index = MemoryIndex::default();
+        self.young.clear();
+        self.late.clear();
+        self.bytes = 0;
+        for row in unwritten.into_values() {
+            self.keep(now, row);
+        }
     }
 
     /// Takes note of a record that an earlier process wrote down.
@@ -216,13 +227,22 @@ impl Index for View<'_> {
     }
 
     fn wants(&self, entry: &Entry) -> bool {
-        let sated = entry.expiry < self.now_s && self.shelf.is_sated(entry.hour());
-        !sated && self.shelf.index.wants(entry)
+        let not_now = if entry.expiry < self.now_s {
+            self.shelf.is_sated(entry.hour())
+        } else {
+            self.shelf.alive.is_crowded() || self.shelf.alive.contains(entry)
+        };
+        !not_now && self.shelf.index.wants(entry)
     }
 
     fn left_out(&self, span: &Span) -> u32 {
-        // All of it would be refused.
+        // All of it would be refused, or there is no room for it now.
         let sated = span.upper().expiry <= self.now_s && self.shelf.is_sated(span.lower().hour());
-        if sated { u32::MAX } else { self.shelf.index.left_out(span) }
+        let crowded = span.lower().expiry >= self.now_s && self.shelf.alive.is_crowded();
+        if sated || crowded {
+            return u32::MAX;
+        }
+        let waiting = u32::try_from(self.shelf.alive.between(span.lower(), span.upper())).unwrap_or(u32::MAX);
+        self.shelf.index.left_out(span).saturating_add(waiting)
     }
 }
