@@ -39,6 +39,10 @@ pub(super) struct Window {
     #[serde(default)]
     served: u64,
     #[serde(default)]
+    missing: u64,
+    #[serde(default)]
+    neighbours: u64,
+    #[serde(default)]
     not_kept: u64,
     #[serde(default)]
     more: bool,
@@ -65,15 +69,25 @@ struct Exchange {
     served: u64,
 }
 
+/// What came of asking for more.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    hours: u64,
+}
+
 pub(super) async fn run(client: Client, args: Args) -> Result<(), Failure> {
-    if let Some(hours) = args.hours {
-        client.call("catchup", json!({ "hours": hours })).await?;
-    }
+    let asked = match args.hours {
+        Some(hours) => {
+            let result = client.call("catchup", json!({ "hours": hours })).await?;
+            Some(super::understood::<Asked>("catchup", result)?.hours)
+        }
+        None => None,
+    };
     let result = client.call("window", json!({})).await?;
     if args.json {
         return Ok(output::print(&output::json(&result))?);
     }
-    Ok(output::print(&page(result, args.hours, Paint::stdout())?)?)
+    Ok(output::print(&page(result, asked, Paint::stdout())?)?)
 }
 
 /// One line for `nightjar status`.
@@ -83,11 +97,8 @@ pub(super) fn line(result: Value) -> Result<String, Failure> {
         return Ok("none (window_mib = 0): what is said while this node is off does not reach it".to_owned());
     }
     let mut line = window.kept();
-    let fetched = window.exchanges.iter().filter(|exchange| exchange.promised > 0);
-    let (came, promised) =
-        fetched.fold((0, 0), |(came, promised), exchange| (came + exchange.fetched, promised + exchange.promised));
-    if promised > 0 {
-        line.push_str(&format!("; catching up, {came} of {promised} came"));
+    if window.missing > 0 {
+        line.push_str(&format!("; catching up, {} to come", output::count(window.missing, "record", "records")));
     }
     if window.more {
         line.push_str("; neighbours have more: nightjar catch-up --hours 168");
@@ -104,25 +115,30 @@ impl Window {
             return "being read".to_owned();
         }
         let records = output::count(self.records.worked.saturating_add(self.records.dated), "record", "records");
+        if self.since.saturating_mul(1000) > super::now_ms() {
+            return format!("{records}: too few for all that is said at a time, raise window_mib");
+        }
         let mib = self.bytes.worked.saturating_add(self.bytes.dated) as f64 / f64::from(1 << 20);
         format!("{records} since {}, {mib:.1} MiB", output::date(self.since.saturating_mul(1000)))
     }
 }
 
-fn page(result: Value, asked: Option<u32>, paint: Paint) -> Result<String, Failure> {
+fn page(result: Value, asked: Option<u64>, paint: Paint) -> Result<String, Failure> {
     let window: Window = super::understood("window", result)?;
     if !window.on {
         return Err(Failure::failed("this node keeps no window: set window_mib, and start it again"));
     }
-    let more = match (asked, window.more) {
-        (Some(hours), _) => format!("{} back are asked for", output::count(hours.into(), "hour", "hours")),
-        (None, true) => {
-            "neighbours have more than a new node fetches unasked: nightjar catch-up --hours 168".to_owned()
-        }
-        (None, false) if window.exchanges.iter().any(|exchange| exchange.promised > exchange.fetched) => {
-            "being fetched, see below".to_owned()
-        }
-        (None, false) => "nothing is known to be missing".to_owned(),
+    let missing = if window.neighbours == 0 {
+        "not known: no neighbour can be asked".to_owned()
+    } else if let Some(hours) = asked {
+        let neighbours = output::count(window.neighbours, "neighbour is", "neighbours are");
+        format!("{neighbours} asked for {} back", output::count(hours, "hour", "hours"))
+    } else if window.more {
+        "neighbours have more than a new node fetches unasked: nightjar catch-up --hours 168".to_owned()
+    } else if window.missing > 0 {
+        format!("{} that neighbours have", output::count(window.missing, "record", "records"))
+    } else {
+        "nothing that is known of".to_owned()
     };
     let refused = match window.refused {
         0 => String::new(),
@@ -131,7 +147,7 @@ fn page(result: Value, asked: Option<u32>, paint: Paint) -> Result<String, Failu
     let mut facts = vec![
         ("window", window.kept()),
         ("", format!("{} with work, {} without", window.records.worked, window.records.dated)),
-        ("missing", more),
+        ("missing", missing),
         ("fetched", format!("{} since the start, {} of them after their time{refused}", window.fetched, window.late)),
         ("given", format!("{} to neighbours", window.served)),
     ];
@@ -175,7 +191,7 @@ mod tests {
     fn window() -> Value {
         json!({
             "on": true, "loading": false, "records": {"worked": 1, "dated": 20}, "bytes": {"worked": 300, "dated": 2_097_152},
-            "since": 86_400, "fetched": 7, "late": 5, "refused": 0, "served": 3, "completed": 2, "not_kept": 0, "more": false,
+            "since": 86_400, "fetched": 7, "missing": 0, "neighbours": 2, "late": 5, "refused": 0, "served": 3, "completed": 2, "not_kept": 0, "more": false,
             "exchanges": []
         })
     }
@@ -184,7 +200,10 @@ mod tests {
     fn a_quiet_window_is_five_lines() {
         let text = page(window(), None, Paint::stdout()).unwrap();
         assert_eq!(text.lines().count(), 5, "{text}");
-        assert!(text.contains("21 records since 1970-01-02T00:00:00Z, 2.0 MiB") && text.contains("nothing is known"));
+        assert!(
+            text.contains("21 records since 1970-01-02T00:00:00Z, 2.0 MiB")
+                && text.contains("nothing that is known of")
+        );
         assert_eq!(line(window()).unwrap(), "21 records since 1970-01-02T00:00:00Z, 2.0 MiB");
     }
 
@@ -194,15 +213,24 @@ mod tests {
         let exchange = json!({"link": 3, "records": "dated", "ours": true, "hours": 5, "hours_done": 2, "promised": 800, "fetched": 400, "served": 1});
         *value.get_mut("exchanges").unwrap() = json!([exchange]);
         *value.get_mut("refused").unwrap() = json!(4);
+        *value.get_mut("missing").unwrap() = json!(400);
         let object = value.as_object_mut().unwrap();
         object.insert("problem".into(), json!("window \"/d/window.db\": disk is full: make room on the disk"));
         let text = page(value.clone(), None, Paint::stdout()).unwrap();
         assert!(text.contains("400/800") && text.contains("2/5") && text.contains("make room"), "{text}");
-        assert!(text.contains("4 refused") && text.contains("being fetched"), "{text}");
-        assert!(line(value.clone()).unwrap().contains("catching up, 400 of 800 came"));
+        assert!(text.contains("4 refused") && text.contains("400 records that neighbours have"), "{text}");
+        assert!(line(value.clone()).unwrap().contains("catching up, 400 records to come"));
         *value.get_mut("more").unwrap() = json!(true);
         assert!(page(value.clone(), None, Paint::stdout()).unwrap().contains("catch-up --hours 168"));
-        assert!(page(value, Some(48), Paint::stdout()).unwrap().contains("48 hours back are asked for"));
+        assert!(
+            page(value.clone(), Some(48), Paint::stdout())
+                .unwrap()
+                .contains("2 neighbours are asked for 48 hours back")
+        );
+        *value.get_mut("neighbours").unwrap() = json!(0);
+        assert!(page(value.clone(), Some(48), Paint::stdout()).unwrap().contains("no neighbour can be asked"));
+        *value.get_mut("since").unwrap() = json!(9_999_999_999_u64);
+        assert!(line(value).unwrap().contains("raise window_mib"));
     }
 
     #[test]

@@ -27,7 +27,7 @@ async fn the_window_is_shown_and_reaches_back_as_far_as_it_is_told() {
     assert_eq!(window["records"], json!({"worked": 0, "dated": 0}));
     let hours_back = |window: &serde_json::Value| (now_s() - window["since"].as_u64().unwrap()) / 3_600;
     assert_eq!(hours_back(&window), 24, "it is new");
-    assert_eq!(node.done("catchup", json!({"hours": 168})).await, json!({"asked": true}));
+    assert_eq!(node.done("catchup", json!({"hours": 168})).await, json!({"hours": 168, "neighbours": 0}));
     until("it reaches back", || async { hours_back(&node.done("window", json!({})).await) == 168 }).await;
     let why = node.refused(-32602, "catchup", json!({"hours": 169})).await;
     assert!(why.contains("from 1 to 168"), "{why}");

@@ -30,6 +30,12 @@ pub(crate) const WINDOW: Method<Handle> = Method {
         field_if("refused", "integer", "Records that were offered and not taken: too many for their time, or forged."),
         field_if("served", "integer", "Records that neighbours took."),
         field_if("completed", "integer", "Exchanges in which all that was missing was found and fetched."),
+        field_if(
+            "missing",
+            "integer",
+            "Records that neighbours are known to have and this node lacks: being fetched, or left over by an exchange that ended early and is done anew.",
+        ),
+        field_if("neighbours", "integer", "Neighbours that can be asked."),
         field_if("not_kept", "integer", "Records that could not be kept."),
         field_if(
             "more",
@@ -52,7 +58,7 @@ pub(crate) const WINDOW: Method<Handle> = Method {
         field("exchanges[].served", "integer", "Records that the neighbour took."),
     ],
     example: "{}",
-    example_result: r#"{"on":true,"loading":false,"records":{"worked":120,"dated":48000},"bytes":{"worked":24000,"dated":9600000},"since":1766620800,"fetched":1200,"late":900,"refused":0,"served":300,"completed":14,"not_kept":0,"more":false,"exchanges":[{"link":3,"records":"dated","ours":true,"hours":5,"hours_done":2,"promised":800,"fetched":400,"served":0}]}"#,
+    example_result: r#"{"on":true,"loading":false,"records":{"worked":120,"dated":48000},"bytes":{"worked":24000,"dated":9600000},"since":1766620800,"fetched":1200,"late":900,"refused":0,"served":300,"completed":14,"missing":400,"neighbours":2,"not_kept":0,"more":false,"exchanges":[{"link":3,"records":"dated","ours":true,"hours":5,"hours_done":2,"promised":800,"fetched":400,"served":0}]}"#,
     run: |call, _| Box::pin(async move { Ok(Answer::of(&shown(call.node.window()))) }),
 };
 
@@ -66,9 +72,12 @@ pub(crate) const CATCH_UP: Method<Handle> = Method {
         need: Need::Required,
         doc: "So many hours back from now; no more than `window_hours` are kept.",
     }],
-    result: &[field("asked", "boolean", "`true`.")],
+    result: &[
+        field("hours", "integer", "So many hours back they are asked for: no more than are kept."),
+        field("neighbours", "integer", "Neighbours that can be asked now; others are when they come."),
+    ],
     example: r#"{"hours":168}"#,
-    example_result: r#"{"asked":true}"#,
+    example_result: r#"{"hours":168,"neighbours":2}"#,
     run: |call, arguments| Box::pin(catch_up(call, arguments)),
 };
 
@@ -91,6 +100,8 @@ struct Status {
     refused: u64,
     served: u64,
     completed: u64,
+    missing: u64,
+    neighbours: u64,
     not_kept: u64,
     more: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +129,8 @@ struct Exchange {
 
 #[derive(Serialize)]
 struct Asked {
-    asked: bool,
+    hours: u32,
+    neighbours: u64,
 }
 
 fn shown(window: Option<&Window>) -> Shown {
@@ -136,6 +148,8 @@ fn shown(window: Option<&Window>) -> Shown {
         refused: status.refused,
         served: status.served,
         completed: status.completed,
+        missing: status.missing,
+        neighbours: status.neighbours,
         not_kept: status.not_kept,
         more: status.more,
         problem: status.problem,
@@ -166,6 +180,5 @@ async fn catch_up(call: Call<Handle>, mut arguments: Arguments) -> Result<Answer
     let window = call.node.window().ok_or_else(|| {
         RpcError::new(Code::InvalidParams, "this node keeps no window: set window_mib, and start it again")
     })?;
-    window.reach_back(hours);
-    Ok(Answer::of(&Asked { asked: true }))
+    Ok(Answer::of(&Asked { hours: window.reach_back(hours), neighbours: window.status().neighbours }))
 }
