@@ -90,6 +90,8 @@ impl Inbox {
     pub(super) fn keep(&self, kept: Vec<Kept>) {
         let mut state = self.lock();
         let before = state.kept_bytes;
+        // What is ours nobody else may have yet.
+        state.stirred |= kept.iter().any(|kept| kept.own);
         for kept in kept {
             let bytes = kept.record.bytes().len() as u64 + RECORD_BYTES_EXTRA;
             if state.kept_bytes.saturating_add(bytes) > KEPT_BYTES_MAX {
@@ -99,7 +101,7 @@ impl Inbox {
                 state.taken.kept.push(kept);
             }
         }
-        let is_news = before == 0 || (before < GATHER_BYTES && state.kept_bytes >= GATHER_BYTES);
+        let is_news = state.stirred || before == 0 || (before < GATHER_BYTES && state.kept_bytes >= GATHER_BYTES);
         drop(state);
         if is_news {
             self.changed.notify_one();

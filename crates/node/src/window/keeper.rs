@@ -291,7 +291,8 @@ impl Keeper {
         }
         if shelf.keep(now, Row { share, entry, late, came, record }) {
             self.unwritten_bytes += bytes;
-            let soon = if shelf.unwritten.len() >= WRITE_ROWS { now } else { now + WRITE_MS };
+            // Of ours there may be no other copy if this process is killed now.
+            let soon = if own || shelf.unwritten.len() >= WRITE_ROWS { now } else { now + WRITE_MS };
             let due = self.write_due.get_or_insert(soon);
             // After a disk said no, it is left alone for a while.
             if self.counted.problem.is_none() {
