@@ -1,7 +1,7 @@
 //! What outlives a restart, in one SQLite file: the log of messages, who is known, what is listened to, the address book.
 //!
 //! One writer commits what waits in one go; reads have connections of their own. It never makes the engine
-//! wait, and never loses a message without counting it. No SQL stands outside this room.
+//! wait, and never loses a message without counting it. No SQL about it stands outside this room.
 
 mod copy;
 mod erased;
@@ -33,6 +33,7 @@ pub use outbox::{Again, Outgoing, Way};
 pub use people::{Change, Ended, Joined, Pair, People, Pin, Proof, Relation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
 pub use read::PAGE_BYTES_MAX;
+pub(crate) use schema::passes;
 pub use schema::{OpenError, VERSION};
 pub use search::{CONVERSATIONS_MAX, SEARCH_WORDS_MAX, UNREAD_COUNTED_MAX};
 

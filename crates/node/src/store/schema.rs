@@ -166,6 +166,22 @@ pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> OpenError {
     }
 }
 
+/// Whether the same may work later: it was the disk, its rights, or another program.
+pub(crate) fn passes(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+        )
+    )
+}
+
 /// What went wrong with the file, and what to do.
 pub(super) fn problem(path: &Path, error: &rusqlite::Error) -> String {
     let advice = match error.sqlite_error_code() {

@@ -161,7 +161,7 @@ impl Writer {
                     }
                     let problem = schema::problem(&self.path, &error);
                     // Messages, addresses and what is to be kept are tried again; new ones wait with them as long as there is room.
-                    pending.orders = self.put_back(orders, &WriteError(problem.clone()), passes(&error));
+                    pending.orders = self.put_back(orders, &WriteError(problem.clone()), schema::passes(&error));
                     self.queue.set_kept(pending.messages.len() as u64 + own_messages(&pending.orders));
                     self.tell_failure(&problem);
                     patience = Patience::Pause(RETRY);
@@ -270,22 +270,6 @@ impl Trouble {
 /// Whether a name's secret is deleted, or another takes its place, or what was said is erased.
 const fn gives_up_a_secret(change: &Change) -> bool {
     matches!(change, Change::Part(_) | Change::Join(_) | Change::Erase(..))
-}
-
-/// Whether the same may work later: it was the disk, its rights, or another program.
-fn passes(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-        )
-    )
 }
 
 fn own_messages(orders: &[PlacedOrder]) -> u64 {

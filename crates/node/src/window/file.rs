@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transac
 
 use super::RECORD_BYTES_EXTRA;
 use crate::private_file;
+use crate::store::passes;
 
 /// The form of the file: another one is made anew.
 const VERSION: u32 = 2;
@@ -258,20 +259,9 @@ fn signed(count: usize) -> i64 {
 
 /// Whether it is no fault of the disk, its rights or another program, which pass: then the file is not what was written.
 pub(super) fn is_damage(fault: &rusqlite::Error) -> bool {
-    !matches!(
-        fault.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::OutOfMemory
-                | ErrorCode::FileLockingProtocolFailed
-        )
-    )
+    let is_machine =
+        matches!(fault.sqlite_error_code(), Some(ErrorCode::OutOfMemory | ErrorCode::FileLockingProtocolFailed));
+    !is_machine && !passes(fault)
 }
 
 fn advice(fault: &rusqlite::Error) -> String {

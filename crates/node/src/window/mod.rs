@@ -103,7 +103,7 @@ pub struct WindowStatus {
     pub bytes: [u64; 2],
     /// From when on everything is kept, Unix seconds.
     pub since_s: u32,
-    /// Records that were fetched since the start, and those of them that came after their time.
+    /// Records that were fetched since the start.
     pub fetched: u64,
     /// Those of them that came after their time.
     pub late: u64,
