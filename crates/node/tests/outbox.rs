@@ -194,3 +194,40 @@ async fn what_neighbours_say_that_they_hold_is_told_of_the_message_and_of_all_it
     let first = until(&carol, "it is there", |_| true).await;
     assert_eq!(first.delivery, Some(Delivery::Sent(1)), "of the other parts nobody said anything");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_have_left_a_killed_process_or_not_goes_once_more_and_stays_told_as_sent() {
+    let (bob, carol) = (TestNode::start(&[]).await, TestNode::start(&[]).await);
+    carol.listen("#a").await;
+    let alice = TestNode::start(&[bob.tls()]).await;
+    alice.linked(1).await;
+    identity(&alice).await;
+    let sent = send(&alice, letter("just before the end")).await;
+    until(&alice, "it is sent", |delivery| *delivery == Delivery::Sent(1)).await;
+    assert!(alice.handle().post().outbox().is_empty(), "nobody waits for it");
+    // What is there when a process is killed; but its window and the other side have nothing.
+    let killed = tempfile::tempdir().unwrap();
+    let data = killed.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    for entry in std::fs::read_dir(alice.temp.path().join("data")).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if !name.starts_with("window.db") && name != "lock" && name != "ready.json" {
+            std::fs::copy(entry.path(), data.join(name)).unwrap();
+        }
+    }
+    let ended = alice.stop().await;
+
+    let again = TestNode::start_in(killed, &[], |_| {}).await;
+    assert!(again.handle().post().outbox().is_empty());
+    again.handle().add_peer(carol.tls()).await.unwrap();
+    assert_eq!(carol.messages(1).await[0].reading.as_ref().unwrap().id, Some(sent.id));
+    assert_eq!(told(&again).await, ["stored", "Sent(1)"]);
+
+    // Who ended in order knows that it went.
+    let dave = TestNode::start(&[]).await;
+    dave.listen("#a").await;
+    let in_order = TestNode::start_in(ended, &[dave.tls()], |config| config.window = None).await;
+    in_order.linked(1).await;
+    let next = send(&in_order, letter("the next")).await;
+    assert_eq!(dave.messages(1).await[0].reading.as_ref().unwrap().id, Some(next.id));
+}

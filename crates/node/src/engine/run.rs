@@ -696,7 +696,7 @@ impl Engine {
 
     /// Says BYE everywhere, hears the links out, writes down what is to be kept.
     async fn end(self, mut reports: mpsc::Receiver<LinkReport>) {
-        let Self { router, links, outboxes, store, window, saving, seen_file, clock, .. } = self;
+        let Self { router, links, outboxes, store, window, post, saving, seen_file, clock, .. } = self;
         for (_, outbox) in outboxes.iter().flatten() {
             outbox.end(ByeCode::Leaving, "this node is shutting down");
         }
@@ -714,6 +714,7 @@ impl Engine {
         if let Some(window) = window {
             window.close().await;
         }
+        post.all_went();
         store.close().await;
     }
 }

@@ -109,7 +109,8 @@ impl Handle {
         let worked = self.is_worked(work);
         let Prepared { records, id, target, expiry, sealed, author, place, note, own, again, deadline, .. } = prepared;
         let (parts, queued) = (records.len(), self.post.now());
-        let outgoing = Outgoing { conversation: prepared.conversation, id, queued, deadline, worked, again };
+        let outgoing =
+            Outgoing { conversation: prepared.conversation, id, queued, deadline, worked, again, went: false };
         let key = key_of(&outgoing);
         let not_kept = self.post.enter(own, outgoing, prepared.changes).await?;
         if let (Some(author), Some(place)) = (author, place) {

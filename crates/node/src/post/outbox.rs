@@ -1,7 +1,7 @@
 //! Own messages on their way out: written down before they are sent, tried again until somebody takes them or their time is over, and
 //! told how far they came. Never decides what a message says or for whom it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use nightjar_core::record::{EXPIRY_AHEAD_S_MAX, LIFETIME_S_MIN, Record};
@@ -28,6 +28,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// over is not.
 const KEPT_OVER_MS: u64 = 30 * 60_000;
 
+/// A message that was handed to links may be in no socket and in no window yet, which a killed process takes with it: for so long its row
+/// stays, and the next run of the node sends it once more.
+const CERTAIN_MS: u64 = 10_000;
+
 /// What a message is known by.
 pub(super) type OutKey = (String, MessageId);
 
@@ -35,6 +39,8 @@ pub(super) type OutKey = (String, MessageId);
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: BTreeMap<OutKey, Entry>,
+    /// All of these was handed to links, and since when; their rows are there yet. The earliest first, [`OUTBOX_MAX`] at the most.
+    went: VecDeque<(Mono, OutKey)>,
 }
 
 #[derive(Debug)]
@@ -75,6 +81,12 @@ impl Entry {
     const fn waits(&self) -> bool {
         !self.busy && self.over.is_none()
     }
+
+    /// Whether a person would say that it waits: it did not go out yet, and its time is not over.
+    fn is_left_to_do(&self, now_s: u32) -> bool {
+        // Of one whose deadline was over before a restart it is looked a little later.
+        !self.outgoing.went && self.over.is_none() && self.outgoing.deadline >= now_s
+    }
 }
 
 /// What a look at the deadlines found.
@@ -94,7 +106,7 @@ impl Outbox {
         let entries = left
             .into_iter()
             .map(|outgoing| (key_of(&outgoing), Entry { is_left: true, ..Entry::new(outgoing, false) }));
-        Self { waiting: entries.collect() }
+        Self { waiting: entries.collect(), went: VecDeque::new() }
     }
 
     /// A message is being sent.
@@ -102,15 +114,32 @@ impl Outbox {
         if self.waiting.values().filter(|entry| entry.over.is_none()).count() >= OUTBOX_MAX {
             return Err(SendError::OutboxFull);
         }
-        self.waiting.insert(key_of(&outgoing), Entry::new(outgoing, true));
+        // The same said again: its row is a new one.
+        let key = key_of(&outgoing);
+        self.went.retain(|(_, went)| *went != key);
+        self.waiting.insert(key, Entry::new(outgoing, true));
         Ok(())
     }
 
-    /// It waits for another try.
-    fn wait(&mut self, key: &OutKey) {
-        if let Some(entry) = self.waiting.get_mut(key) {
+    /// All of it was handed to links. Gives those of which that is certain because there are too many.
+    fn went(&mut self, key: &OutKey, now: Mono) -> Option<OutKey> {
+        self.waiting.remove(key);
+        self.went.push_back((now, key.clone()));
+        if self.went.len() > OUTBOX_MAX { self.went.pop_front().map(|(_, key)| key) } else { None }
+    }
+
+    /// Those that went out for certain by now.
+    fn certain(&mut self, now: Mono) -> Vec<OutKey> {
+        let count = self.went.partition_point(|(since, _)| now.since(*since) >= CERTAIN_MS);
+        self.went.drain(..count).map(|(_, key)| key).collect()
+    }
+
+    /// It waits for another try. `true` if it was told as sent, and stays so.
+    fn wait(&mut self, key: &OutKey) -> bool {
+        self.waiting.get_mut(key).is_some_and(|entry| {
             entry.busy = false;
-        }
+            entry.outgoing.went
+        })
     }
 
     /// Looks at the deadlines. What is over longest goes when too many are.
@@ -125,6 +154,8 @@ impl Outbox {
             }
             let was_left = std::mem::take(&mut entry.is_left);
             match (entry.is_over(now), entry.over) {
+                // It was told as sent, and stays so.
+                (over, _) if entry.outgoing.went => found.gone.extend(over.then(|| key.clone())),
                 (true, None) => {
                     entry.over = Some(now.mono);
                     found.over.push(key.clone());
@@ -142,7 +173,7 @@ impl Outbox {
         let too_many = over.len().saturating_sub(OUTBOX_MAX);
         let is_gone = |at: usize, since: Mono| at < too_many || now.mono.since(since) >= KEPT_OVER_MS;
         let gone = over.into_iter().enumerate().filter(|(at, (since, _))| is_gone(*at, *since));
-        found.gone = gone.map(|(_, (_, key))| key).collect();
+        found.gone.extend(gone.map(|(_, (_, key))| key));
         for key in &found.gone {
             self.waiting.remove(key);
         }
@@ -190,23 +221,38 @@ impl Post {
         let peers = u32::try_from(peers).unwrap_or(u32::MAX);
         let mut changes = vec![Change::Delivery(conversation.clone(), id, Delivery::Sent(peers))];
         if whole {
-            self.shared.outbox().waiting.remove(&(conversation.clone(), id));
-            changes.push(Change::NotOutgoing(conversation, id));
+            let key = (conversation, id);
+            let certain = self.shared.outbox().went(&key, self.shared.clock.now().mono);
+            changes.push(Change::Went(key.0, key.1));
+            changes.extend(certain.map(|(conversation, id)| Change::NotOutgoing(conversation, id)));
         }
         self.write_down(changes);
     }
 
     /// Nobody took it yet.
-    pub(super) fn waits(&self, (conversation, id): OutKey) {
-        self.shared.outbox().wait(&(conversation.clone(), id));
-        self.write_down(vec![Change::Delivery(conversation, id, Delivery::Queued)]);
+    pub(super) fn waits(&self, key: OutKey) {
+        if !self.shared.outbox().wait(&key) {
+            self.write_down(vec![Change::Delivery(key.0, key.1, Delivery::Queued)]);
+        }
     }
 
     /// It does not go out any more.
     pub(super) fn gave_up(&self, (conversation, id): OutKey, why: String) {
-        self.shared.outbox().waiting.remove(&(conversation.clone(), id));
-        let failed = Change::Delivery(conversation.clone(), id, Delivery::Failed(why));
-        self.write_down(vec![failed, Change::NotOutgoing(conversation, id)]);
+        let entry = self.shared.outbox().waiting.remove(&(conversation.clone(), id));
+        let mut changes = Vec::new();
+        if !entry.is_some_and(|entry| entry.outgoing.went) {
+            changes.push(Change::Delivery(conversation.clone(), id, Delivery::Failed(why)));
+        }
+        changes.push(Change::NotOutgoing(conversation, id));
+        self.write_down(changes);
+    }
+
+    /// What was handed to links is out, or in the window: the node ended in order.
+    pub(crate) fn all_went(&self) {
+        let went = std::mem::take(&mut self.shared.outbox().went);
+        self.write_down(
+            went.into_iter().map(|(_, (conversation, id))| Change::NotOutgoing(conversation, id)).collect(),
+        );
     }
 
     /// Looks at the deadlines. A message whose time is over failed, and waits again when the clock that said so is set back.
@@ -216,7 +262,8 @@ impl Post {
         let failed = || Delivery::Failed("no peer took it in time".to_owned());
         let mut changes: Vec<Change> = over.into_iter().map(|key| tell(key, failed())).collect();
         changes.extend(back.into_iter().map(|key| tell(key, Delivery::Queued)));
-        changes.extend(gone.into_iter().map(|(conversation, id)| Change::NotOutgoing(conversation, id)));
+        let certain = self.shared.outbox().certain(now.mono);
+        changes.extend(gone.into_iter().chain(certain).map(|(conversation, id)| Change::NotOutgoing(conversation, id)));
         self.write_down(changes);
     }
 
@@ -224,9 +271,7 @@ impl Post {
     pub fn outbox(&self) -> Vec<Outgoing> {
         let now_s = self.shared.clock.wall().unix_s();
         let outbox = self.shared.outbox();
-        // Of one whose deadline was over before a restart it is looked a little later.
-        let waits = |entry: &&Entry| entry.over.is_none() && entry.outgoing.deadline >= now_s;
-        outbox.waiting.values().filter(waits).map(|entry| entry.outgoing.clone()).collect()
+        outbox.waiting.values().filter(|it| it.is_left_to_do(now_s)).map(|entry| entry.outgoing.clone()).collect()
     }
 
     /// The same with those whose deadline is over, and may not be over after all.
@@ -289,7 +334,7 @@ pub(crate) async fn run(handle: Handle) {
                     drop(handle.after(key, published));
                 }
                 // They are opened by and by.
-                Ok(Err(SendError::Locked)) => post.shared.outbox().wait(&key),
+                Ok(Err(SendError::Locked)) => drop(post.shared.outbox().wait(&key)),
                 Ok(Err(error)) => post.gave_up(key, error.to_string()),
                 Err(_) => return,
             }

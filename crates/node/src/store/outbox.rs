@@ -25,6 +25,8 @@ pub struct Outgoing {
     pub worked: bool,
     /// How it is sent again.
     pub again: Again,
+    /// All of it was handed to links, and told as sent: it goes once more only because the process ended before that was certain.
+    pub went: bool,
 }
 
 /// How a message is sent again.
@@ -59,7 +61,7 @@ pub enum Way {
 }
 
 pub(super) fn put(transaction: &Transaction<'_>, outgoing: &Outgoing) -> rusqlite::Result<usize> {
-    let Outgoing { conversation, id, queued, deadline, worked, again } = outgoing;
+    let Outgoing { conversation, id, queued, deadline, worked, again, went } = outgoing;
     let records = match again {
         Again::AsItIs(records) => Some(records.iter().flat_map(Record::bytes).copied().collect::<Vec<u8>>()),
         Again::Anew { .. } => None,
@@ -78,8 +80,8 @@ pub(super) fn put(transaction: &Transaction<'_>, outgoing: &Outgoing) -> rusqlit
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO outbox (conversation, message_id, queued_ms, deadline, worked, records, way, target, name, other,
-                                            map, author, lifetime)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                            map, author, lifetime, went)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             conversation,
@@ -94,8 +96,16 @@ pub(super) fn put(transaction: &Transaction<'_>, outgoing: &Outgoing) -> rusqlit
             other.map(|other| *other.as_bytes()),
             map,
             author,
-            lifetime_s
+            lifetime_s,
+            went
         ])
+}
+
+/// All of it was handed to links.
+pub(super) fn went(transaction: &Transaction<'_>, conversation: &str, id: MessageId) -> rusqlite::Result<usize> {
+    transaction
+        .prepare_cached("UPDATE outbox SET went = 1 WHERE conversation = ?1 AND message_id = ?2")?
+        .execute(params![conversation, id.0])
 }
 
 pub(super) fn remove(transaction: &Transaction<'_>, conversation: &str, id: MessageId) -> rusqlite::Result<usize> {
@@ -108,7 +118,7 @@ pub(super) fn remove(transaction: &Transaction<'_>, conversation: &str, id: Mess
 pub(super) fn all(look: &Connection) -> rusqlite::Result<Vec<Outgoing>> {
     rows(
         look,
-        "SELECT conversation, message_id, queued_ms, deadline, worked, records, way, target, name, other, map, author, lifetime
+        "SELECT conversation, message_id, queued_ms, deadline, worked, records, way, target, name, other, map, author, lifetime, went
          FROM outbox ORDER BY queued_ms",
         |row| {
             let again = match row.get::<_, Option<u8>>(6)? {
@@ -131,6 +141,7 @@ pub(super) fn all(look: &Connection) -> rusqlite::Result<Vec<Outgoing>> {
                 deadline: row.get(3)?,
                 worked: row.get(4)?,
                 again,
+                went: row.get(13)?,
             })
         },
     )

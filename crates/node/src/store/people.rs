@@ -216,6 +216,8 @@ pub enum Change {
     Outgoing(Outgoing),
     /// It went, or is given up.
     NotOutgoing(String, MessageId),
+    /// All of an own message was handed to links.
+    Went(String, MessageId),
     /// Messages are erased at this time.
     Erase(Vec<Seq>, Wall),
     /// A conversation was read up to there.
@@ -252,6 +254,7 @@ pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()>
         Change::Erase(seqs, now) => return log.erase(&seqs.iter().map(|seq| signed(*seq)).collect::<Vec<_>>(), *now),
         Change::Read(conversation, seq) => search::mark_read(transaction, conversation, *seq),
         Change::NotOutgoing(conversation, id) => outbox::remove(transaction, conversation, *id),
+        Change::Went(conversation, id) => outbox::went(transaction, conversation, *id),
         Change::Join(Joined { name, typed, root, password }) => transaction.execute(
             "INSERT OR REPLACE INTO joined (name, typed, root, password) VALUES (?1, ?2, ?3, ?4)",
             params![

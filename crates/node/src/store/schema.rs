@@ -9,7 +9,7 @@ use super::{overwrite, search};
 use crate::private_file;
 
 /// Migration n makes version n of version n - 1. New ones are added at the end, old ones never change.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/9.sql"),
     include_str!("migrations/10.sql"),
     include_str!("migrations/11.sql"),
+    include_str!("migrations/12.sql"),
 ];
 /// The version of the file that this program reads and writes.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;

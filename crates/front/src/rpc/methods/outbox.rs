@@ -58,17 +58,18 @@ struct Cancelled {
 async fn list(call: Call<Handle>) -> Result<Answer, RpcError> {
     let mut waiting = call.node.post().outbox();
     waiting.sort_by_key(|outgoing| outgoing.queued);
-    let waiting = waiting.into_iter().map(|Outgoing { conversation, id, queued, deadline, worked, again }| Waiting {
-        id: id.to_string(),
-        conversation,
-        queued: queued.0,
-        deadline,
-        author: match again {
-            Again::Anew { author, .. } => Some(author.to_string()),
-            Again::AsItIs(_) => None,
-        },
-        worked,
-    });
+    let waiting =
+        waiting.into_iter().map(|Outgoing { conversation, id, queued, deadline, worked, again, .. }| Waiting {
+            id: id.to_string(),
+            conversation,
+            queued: queued.0,
+            deadline,
+            author: match again {
+                Again::Anew { author, .. } => Some(author.to_string()),
+                Again::AsItIs(_) => None,
+            },
+            worked,
+        });
     Ok(Answer::of(&waiting.collect::<Vec<_>>()))
 }
 
