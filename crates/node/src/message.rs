@@ -40,6 +40,11 @@ impl NewMessage {
     pub fn said_by(&self) -> Wall {
         shown_at(None, expiry_of(&self.content), self.received, self.late)
     }
+
+    /// When it is shown as said, as [`shown_at`] has it.
+    pub fn shown(&self) -> Wall {
+        shown_of(&self.content, self.reading.as_ref(), self.received, self.late)
+    }
 }
 
 /// A message of a log, without its place there: what one node gives away, another can take in.
@@ -159,12 +164,16 @@ pub fn shown_at(author_ms: Option<u64>, expiry_s: Option<u32>, received: Wall, l
 impl Message {
     /// When it is shown as said, as [`shown_at`] has it.
     pub fn shown(&self) -> Wall {
-        let author_ms = match self.reading.as_ref().map(|reading| &reading.said) {
-            Some(Said::Map { map, .. }) => Map::read_all(map).ok().map(|map| map.time_ms()),
-            _ => None,
-        };
-        shown_at(author_ms, expiry_of(&self.content), self.received, self.late)
+        shown_of(&self.content, self.reading.as_ref(), self.received, self.late)
     }
+}
+
+fn shown_of(content: &Content, reading: Option<&Reading>, received: Wall, late: bool) -> Wall {
+    let author_ms = match reading.map(|reading| &reading.said) {
+        Some(Said::Map { map, .. }) => Map::read_all(map).ok().map(|map| map.time_ms()),
+        _ => None,
+    };
+    shown_at(author_ms, expiry_of(content), received, late)
 }
 
 fn expiry_of(content: &Content) -> Option<u32> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nightjar_core::link::Carries;
 use nightjar_core::name::Name;
 use nightjar_core::record::{MsgId, Record, Target, WORKED_BITS};
+use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::ChatKey;
 
@@ -58,6 +59,42 @@ pub struct Sent {
     pub note: Option<String>,
 }
 
+/// A letter that is signed, sealed and cut, and that nobody has yet.
+#[derive(Debug)]
+pub struct Ready(Box<Prepared>);
+
+impl Ready {
+    /// The id that the message has for everybody.
+    pub const fn id(&self) -> MessageId {
+        self.0.id
+    }
+
+    /// As whom.
+    pub const fn author(&self) -> Option<ChatKey> {
+        self.0.author
+    }
+
+    /// Under which seal.
+    pub const fn sealed(&self) -> Sealed {
+        self.0.sealed
+    }
+
+    /// Where it belongs, as in [`crate::message::Reading::conversation`].
+    pub fn conversation(&self) -> &str {
+        &self.0.conversation
+    }
+
+    /// When it is shown as said.
+    pub fn shown(&self) -> Wall {
+        self.0.own.shown()
+    }
+
+    /// What the user should know.
+    pub fn note(&self) -> Option<&str> {
+        self.0.note.as_deref()
+    }
+}
+
 /// Whether a letter gets work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Work {
@@ -74,6 +111,12 @@ impl Handle {
     /// Sends a letter. Done when it, or its first parts, were handed to the links; the others follow at a pace that
     /// neighbours take.
     pub async fn send(&self, letter: Letter, work: Work) -> Result<Sent, SendError> {
+        let ready = self.prepare(letter).await?;
+        self.send_ready(ready, work).await
+    }
+
+    /// Signs, seals and cuts a letter. Nobody has it yet, nor has the log: whoever prepares one sends it.
+    pub async fn prepare(&self, letter: Letter) -> Result<Ready, SendError> {
         let account = self.post.wants_account_key(&letter);
         let account_key = match account {
             Some(account) => Some(self.account_key(account).await),
@@ -81,8 +124,7 @@ impl Handle {
         };
         let post = self.post.clone();
         let prepared = tokio::task::spawn_blocking(move || post.prepare(&letter, account_key)).await;
-        let prepared = prepared.map_err(|_| SendError::Publish(PublishError::Stopping))??;
-        self.send_own(prepared, work).await
+        Ok(Ready(Box::new(prepared.map_err(|_| SendError::Publish(PublishError::Stopping))??)))
     }
 
     /// Everybody who goes by a nick, an account or the name of one, or whose key begins with these hex digits. The likeliest
@@ -104,9 +146,10 @@ impl Handle {
         self.post.who_are(&who)
     }
 
-    /// Sends a message of the user's: written down first, tried again until somebody takes it.
-    async fn send_own(&self, prepared: Prepared, work: Work) -> Result<Sent, SendError> {
+    /// Sends what is ready: written down first, tried again until somebody takes it. Done as [`Handle::send`] is.
+    pub async fn send_ready(&self, ready: Ready, work: Work) -> Result<Sent, SendError> {
         let worked = self.is_worked(work);
+        let prepared = *ready.0;
         let Prepared { records, id, target, expiry, sealed, author, place, note, own, again, deadline, .. } = prepared;
         let (parts, queued) = (records.len(), self.post.now());
         let outgoing =
