@@ -45,6 +45,7 @@ impl Bed {
         let dir = DataDir::open(&path)?;
         let config = Checked {
             listen: "127.0.0.1:0".parse()?,
+            irc: None,
             discovery: false,
             budgets: budgets.then(Budgets::default),
             window: WINDOW.load(Ordering::Relaxed).then(WindowLimits::default),

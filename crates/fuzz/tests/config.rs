@@ -4,12 +4,16 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use nightjar_node::config::{CONNECT_MAX, Checked, ConfigError, Key, Raw, sample};
+use nightjar_node::config::{CONNECT_MAX, Checked, ConfigError, IRC_NAME_BYTES_MAX, Key, Raw, sample};
 
 fn look(result: Result<Checked, ConfigError>) {
     match result {
         Ok(checked) => {
             assert!(checked.http.ip().to_canonical().is_loopback());
+            assert!(checked.irc.is_none_or(|irc| irc.ip().to_canonical().is_loopback()));
+            // No nick has a dot, and nothing in it ends a word or a line of IRC.
+            assert!(checked.irc_name.contains('.') && (3..=IRC_NAME_BYTES_MAX).contains(&checked.irc_name.len()));
+            assert!(checked.irc_name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)));
             assert!(checked.connect.len() <= CONNECT_MAX);
             assert!((1 << 20..=4096 << 20).contains(&checked.seen_bytes));
             assert!(checked.store.messages_max > 0 && checked.store.bytes_max > 0);

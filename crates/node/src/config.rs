@@ -25,7 +25,7 @@ use crate::window::WindowLimits;
 pub use file::FILE_BYTES_MAX;
 pub use keys::{Entry, Key};
 pub use sample::{reference, sample};
-pub use value::{CONNECT_MAX, Value, Wants};
+pub use value::{CONNECT_MAX, IRC_NAME_BYTES_MAX, Value, Wants};
 
 /// Where a node listens whose links go through a proxy, unless it is told otherwise; as it is written in the file.
 const LISTEN_BEHIND_PROXY: &str = "\"127.0.0.1:4038\"";
@@ -39,6 +39,12 @@ pub struct Checked {
     pub listen: SocketAddr,
     /// Where programs and people of this machine connect to.
     pub http: SocketAddr,
+    /// Where IRC clients of this machine connect to; `None` = there is no gateway.
+    pub irc: Option<SocketAddr>,
+    /// What the IRC gateway calls itself.
+    pub irc_name: String,
+    /// Whether authors that are heard join and leave for IRC clients.
+    pub irc_presence: bool,
     /// Peers that are dialled for as long as the node runs.
     pub connect: Vec<Address>,
     /// Whether addresses that others tell are used.
@@ -261,6 +267,9 @@ impl Raw {
         }
         let listen = reader.read(Key::Listen, Value::socket_address)?;
         let http = reader.read(Key::Http, Value::socket_address)?;
+        let irc = reader.read(Key::Irc, Value::socket_address_or_off)?;
+        let irc_name = reader.read(Key::IrcName, Value::server_name)?;
+        let irc_presence = reader.read(Key::IrcPresence, Value::truth)?;
         let connect = reader.read(Key::Connect, Value::addresses)?;
         let discovery = reader.read(Key::Discovery, Value::truth)?;
         let network = reader.read(Key::Network, |value, wants| {
@@ -298,6 +307,9 @@ impl Raw {
             data_dir,
             listen,
             http,
+            irc,
+            irc_name,
+            irc_presence,
             connect,
             discovery,
             network,

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use nightjar_core::chain::Network;
 use nightjar_core::router::{Budget, Budgets};
 use nightjar_core::seen::DATED_BYTES_DEFAULT;
-use nightjar_node::config::{CONNECT_MAX, Checked, Config, ConfigError, FILE_BYTES_MAX, Key, Origin, Raw, Value};
+use nightjar_node::config::{
+    CONNECT_MAX, Checked, Config, ConfigError, FILE_BYTES_MAX, IRC_NAME_BYTES_MAX, Key, Origin, Raw, Value,
+};
 use nightjar_node::store::StoreLimits;
 use nightjar_node::window::WindowLimits;
 use proptest::prelude::*;
@@ -49,6 +51,9 @@ fn the_defaults_are_those_of_the_parts() {
         data_dir: "/data".into(),
         listen: "[::]:4038".parse().unwrap(),
         http: "127.0.0.1:4039".parse().unwrap(),
+        irc: Some("127.0.0.1:6667".parse().unwrap()),
+        irc_name: "nightjar.irc".into(),
+        irc_presence: true,
         connect: vec![],
         discovery: true,
         network: Network::Main,
@@ -79,6 +84,9 @@ fn every_setting_can_stand_in_the_file() {
     let text = r#"
         listen = "127.0.0.1:0"
         http = "[::1]:0"
+        irc = "[::1]:0"
+        irc_name = "a.B-3"
+        irc_presence = false
         connect = ["node.example:4038", "pascal://192.0.2.7:4004", "node.example:4038"]
         discovery = false
         network = "test"
@@ -103,6 +111,9 @@ fn every_setting_can_stand_in_the_file() {
         data_dir: "/data".into(),
         listen: "127.0.0.1:0".parse().unwrap(),
         http: "[::1]:0".parse().unwrap(),
+        irc: Some("[::1]:0".parse().unwrap()),
+        irc_name: "a.B-3".into(),
+        irc_presence: false,
         connect: vec!["node.example:4038".parse().unwrap(), "pascal://192.0.2.7:4004".parse().unwrap()],
         discovery: false,
         network: Network::Test,
@@ -122,6 +133,7 @@ fn every_setting_can_stand_in_the_file() {
         window: Some(WindowLimits { hours: 2, bytes_max: 3 << 20 }),
     };
     assert_eq!(checked, wanted);
+    assert_eq!(of_file("irc = 'off'").unwrap().irc, None);
     assert_eq!(of_file("window_mib = 0").unwrap().window, None);
     assert_eq!(of_file("budgets = \"off\"\n[budget.worked]\nper_peer = 1").unwrap().budgets, None);
 }
@@ -132,6 +144,9 @@ fn every_setting_can_stand_in_the_environment_as_it_stands_in_the_file() {
     let cases = [
         ("NIGHTJAR_LISTEN", "127.0.0.1:1", "listen = '127.0.0.1:1'"),
         ("NIGHTJAR_HTTP", "127.0.0.2:1", "http = '127.0.0.2:1'"),
+        ("NIGHTJAR_IRC", "off", "irc = 'off'"),
+        ("NIGHTJAR_IRC_NAME", "night.raven", "irc_name = 'night.raven'"),
+        ("NIGHTJAR_IRC_PRESENCE", "0", "irc_presence = false"),
         ("NIGHTJAR_CONNECT", "a.example:1, pascal://b.example:2 ", "connect = ['a.example:1', 'pascal://b.example:2']"),
         ("NIGHTJAR_DISCOVERY", "no", "discovery = false"),
         ("NIGHTJAR_ACKNOWLEDGE", "yes", "acknowledge = true"),
@@ -256,6 +271,20 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_wanted() {
         ),
         ("http = '[::ffff:10.0.0.1]:1'", "line 1, column 8: http: [::ffff:10.0.0.1]:1 would open"),
         (
+            "irc = '192.0.2.7:6667'",
+            "line 1, column 7: irc: 192.0.2.7:6667 would open the IRC gateway to other machines, with its token and all that is said in the clear: give 127.0.0.1 or [::1] with a port, and use an SSH tunnel from afar",
+        ),
+        ("irc = '[::]:6667'", "line 1, column 7: irc: [::]:6667 would open the IRC gateway"),
+        (
+            "irc = 'none'",
+            "line 1, column 7: irc: \"none\" is no IP address with a port: write it as 127.0.0.1:6667, or \"off\"",
+        ),
+        (
+            "irc = false",
+            "line 1, column 7: irc: it wants an IP address of this machine alone with a port, or \"off\", not false",
+        ),
+        ("irc_presence = 2", "line 1, column 16: irc_presence: it wants true or false, not 2"),
+        (
             "network = 'tset'",
             "line 1, column 11: network: \"tset\" is not \"main\" or \"test\"; did you mean \"test\"?",
         ),
@@ -294,6 +323,38 @@ fn a_wrong_value_is_named_with_its_place_and_what_is_wanted() {
         let error = error_of_file(text);
         assert!(error.starts_with(wanted), "{error}");
     }
+}
+
+#[test]
+fn the_gateway_is_called_as_no_person_can_be() {
+    let name = |typed: &str| of_file(&format!("irc_name = {}", Value::from(typed))).map(|checked| checked.irc_name);
+    let longest = format!("{}.b", "a".repeat(IRC_NAME_BYTES_MAX - 2));
+    for right in ["nightjar.irc", "a.b", "A-1.2", "1.a-b.c", &longest] {
+        assert_eq!(name(right).unwrap(), right);
+    }
+    let whole = "is not a name of 3 to 63 ASCII letters, digits, - and ., with a . inside: write it as nightjar.irc";
+    let edge = "begins or ends with - or .: write it as nightjar.irc";
+    let no_dot = "has no dot, so it could be the nick of a person: write it as nightjar.irc";
+    let too_long = format!("{longest}b");
+    let cases = [
+        ("ab", whole),
+        (too_long.as_str(), whole),
+        ("night jar.irc", whole),
+        ("nïghtjar.irc", whole),
+        ("night_jar.irc", whole),
+        (":a.irc", whole),
+        (".irc", edge),
+        ("irc.", edge),
+        ("-a.irc", edge),
+        ("a.irc-", edge),
+        ("nightraven", no_dot),
+    ];
+    for (wrong, why) in cases {
+        let error = name(wrong).unwrap_err().to_string();
+        let wanted = format!("line 1, column 12: irc_name: {wrong:?} {why}");
+        assert!(error.ends_with(&wanted), "{error}");
+    }
+    assert!(name("").unwrap_err().to_string().contains("it is empty: it wants a name of 3 to 63 ASCII letters"));
 }
 
 #[test]

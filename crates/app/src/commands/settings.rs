@@ -18,6 +18,18 @@ pub(super) struct Flags {
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
 
+    /// Where IRC clients of this machine connect to, or off [default: 127.0.0.1:6667]
+    #[arg(long, value_name = "ADDR|off")]
+    irc: Option<String>,
+
+    /// What the IRC gateway calls itself, a name with a dot [default: nightjar.irc]
+    #[arg(long, value_name = "NAME")]
+    irc_name: Option<String>,
+
+    /// For IRC clients nobody joins a channel when he is heard, or leaves when he is silent
+    #[arg(long)]
+    no_irc_presence: bool,
+
     /// A peer to dial, again and again: HOST:PORT (TLS) or pascal://HOST:PORT; may be given often
     #[arg(long, value_name = "ADDR")]
     connect: Vec<String>,
@@ -77,7 +89,7 @@ pub(super) fn load(flags: Flags, data_dir: Option<PathBuf>) -> Result<Config, Fa
 /// The settings of a node of the demonstration: nothing of this machine's own, and nobody it is not told to talk to.
 pub(super) fn for_demo(data_dir: &Path, connect: Vec<Address>) -> Checked {
     let own = "127.0.0.1:0".parse().expect("an address of this machine with any free port");
-    Checked { listen: own, http: own, discovery: false, connect, ..Checked::defaults(data_dir) }
+    Checked { listen: own, http: own, irc: None, discovery: false, connect, ..Checked::defaults(data_dir) }
 }
 
 impl Flags {
@@ -85,6 +97,9 @@ impl Flags {
         let Self {
             listen,
             http,
+            irc,
+            irc_name,
+            no_irc_presence,
             connect,
             no_discovery,
             network,
@@ -100,6 +115,9 @@ impl Flags {
             (Key::DataDir, data_dir.map(Value::from)),
             (Key::Listen, text(listen)),
             (Key::Http, text(http)),
+            (Key::Irc, text(irc)),
+            (Key::IrcName, text(irc_name)),
+            (Key::IrcPresence, no_irc_presence.then(|| Value::from(false))),
             (Key::Connect, (!connect.is_empty()).then(|| Value::from(connect))),
             (Key::Discovery, no_discovery.then(|| Value::from(false))),
             (Key::Network, text(network)),
@@ -148,6 +166,11 @@ mod tests {
             "127.0.0.1:0",
             "--http",
             "127.0.0.1:0",
+            "--irc",
+            "off",
+            "--irc-name",
+            "night.raven",
+            "--no-irc-presence",
             "--connect",
             "192.0.2.7:4038",
             "--connect",
@@ -168,6 +191,8 @@ mod tests {
         ];
         let (checked, _) = flags(&args).raw(Some("/d".into())).check().unwrap();
         let meant = Checked {
+            irc_name: "night.raven".to_owned(),
+            irc_presence: false,
             connect: vec!["192.0.2.7:4038".parse().unwrap(), "pascal://192.0.2.8:4004".parse().unwrap()],
             network: nightjar_core::chain::Network::Test,
             socks5: Some("127.0.0.1:9050".to_owned()),

@@ -18,6 +18,12 @@ pub enum Key {
     Listen,
     /// Where programs and people connect to.
     Http,
+    /// Where IRC clients connect to.
+    Irc,
+    /// What the IRC gateway calls itself.
+    IrcName,
+    /// Whether authors join and leave for IRC clients.
+    IrcPresence,
     /// Peers that are dialled.
     Connect,
     /// Whether other nodes' addresses are used.
@@ -79,10 +85,13 @@ pub struct Entry {
 
 impl Key {
     /// All of them, in the order of the sample.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::DataDir,
         Self::Listen,
         Self::Http,
+        Self::Irc,
+        Self::IrcName,
+        Self::IrcPresence,
         Self::Connect,
         Self::Discovery,
         Self::Network,
@@ -129,6 +138,27 @@ impl Key {
                 wants: Wants::LoopbackAddress,
                 default: Some("\"127.0.0.1:4039\""),
                 about: "Where programs and people of this machine connect to. Only this machine: whoever has the token reads and sends as you, and HTTP carries it in the clear. From afar use an SSH tunnel.",
+            },
+            Self::Irc => Entry {
+                name: "irc",
+                flag: Some("--irc"),
+                wants: Wants::LoopbackAddressOrOff,
+                default: Some("\"127.0.0.1:6667\""),
+                about: "Where IRC clients of this machine connect to, or \"off\". Only this machine: IRC carries the token and all that is said in the clear. From afar use an SSH tunnel. 6667 is where IRC clients look by themselves; when it is taken the node serves without IRC and its log says so.",
+            },
+            Self::IrcName => Entry {
+                name: "irc_name",
+                flag: Some("--irc-name"),
+                wants: Wants::ServerName,
+                default: Some("\"nightjar.irc\""),
+                about: "What the gateway calls itself to IRC clients. There is a dot in it, as in no nick, so that nobody can be taken for the gateway.",
+            },
+            Self::IrcPresence => Entry {
+                name: "irc_presence",
+                flag: Some("--no-irc-presence"),
+                wants: Wants::Bool,
+                default: Some("true"),
+                about: "Whether authors that are heard in a channel join it for IRC clients, and leave it when they were silent for half an hour. Nobody tells the network that he is there: this is what was heard, no more. Without it nobody joins or leaves.",
             },
             Self::Connect => Entry {
                 name: "connect",

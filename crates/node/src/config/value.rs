@@ -10,6 +10,12 @@ use super::keys::closest;
 
 /// Peers that can be dialled for ever: a router has 128 links, and half of them are for those who come by themselves.
 pub const CONNECT_MAX: usize = 64;
+/// The longest name of the IRC gateway: that of a server has 63 characters at the most in RFC 2812.
+pub const IRC_NAME_BYTES_MAX: usize = 63;
+/// The shortest: a dot, and something on both sides of it.
+const IRC_NAME_BYTES_MIN: usize = 3;
+/// What is typed for no address at all.
+const OFF: &str = "off";
 /// The longest filter of the log.
 const TEXT_BYTES_MAX: usize = 1024;
 /// A wrong value is shown up to here.
@@ -39,6 +45,10 @@ pub enum Wants {
     SocketAddress,
     /// IP address of this machine alone, and port.
     LoopbackAddress,
+    /// The same, or `off`.
+    LoopbackAddressOrOff,
+    /// The name of a server, with a dot.
+    ServerName,
     /// Addresses of peers.
     Addresses,
     /// Host and port of a proxy.
@@ -93,15 +103,43 @@ impl From<PathBuf> for Value {
 impl Value {
     pub(super) fn socket_address(&self, wants: Wants) -> Result<SocketAddr, String> {
         let text = self.text(wants)?;
-        let example = if wants == Wants::LoopbackAddress { "127.0.0.1:4039" } else { "0.0.0.0:4038 or [::]:4038" };
+        let (example, what_opens) = match wants {
+            Wants::LoopbackAddress => ("127.0.0.1:4039", Some("the local API to other machines, with its token")),
+            Wants::LoopbackAddressOrOff => (
+                "127.0.0.1:6667, or \"off\"",
+                Some("the IRC gateway to other machines, with its token and all that is said"),
+            ),
+            _ => ("0.0.0.0:4038 or [::]:4038", None),
+        };
         let address: SocketAddr =
             text.parse().map_err(|_| format!("{} is no IP address with a port: write it as {example}", shown(text)))?;
-        if wants == Wants::LoopbackAddress && !address.ip().to_canonical().is_loopback() {
-            return Err(format!(
-                "{address} would open the local API to other machines, with its token in the clear: give 127.0.0.1 or [::1] with a port, and use an SSH tunnel from afar"
-            ));
+        match what_opens {
+            Some(what) if !address.ip().to_canonical().is_loopback() => Err(format!(
+                "{address} would open {what} in the clear: give 127.0.0.1 or [::1] with a port, and use an SSH tunnel from afar"
+            )),
+            _ => Ok(address),
         }
-        Ok(address)
+    }
+
+    /// `None` is `off`.
+    pub(super) fn socket_address_or_off(&self, wants: Wants) -> Result<Option<SocketAddr>, String> {
+        if self.text(wants)? == OFF { Ok(None) } else { self.socket_address(wants).map(Some) }
+    }
+
+    pub(super) fn server_name(&self, wants: Wants) -> Result<String, String> {
+        let text = self.text(wants)?;
+        let problem = if !(IRC_NAME_BYTES_MIN..=IRC_NAME_BYTES_MAX).contains(&text.len())
+            || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+        {
+            format!("is not {wants}")
+        } else if text.starts_with(['-', '.']) || text.ends_with(['-', '.']) {
+            "begins or ends with - or .".to_owned()
+        } else if !text.contains('.') {
+            "has no dot, so it could be the nick of a person".to_owned()
+        } else {
+            return Ok(text.to_owned());
+        };
+        Err(format!("{} {problem}: write it as nightjar.irc", shown(text)))
     }
 
     pub(super) fn addresses(&self, wants: Wants) -> Result<Vec<Address>, String> {
@@ -206,6 +244,8 @@ impl Value {
             Wants::Path
             | Wants::SocketAddress
             | Wants::LoopbackAddress
+            | Wants::LoopbackAddressOrOff
+            | Wants::ServerName
             | Wants::Proxy
             | Wants::HostPort
             | Wants::Choice(_)
@@ -242,6 +282,11 @@ impl fmt::Display for Wants {
             Self::Path => f.write_str("a directory"),
             Self::SocketAddress => f.write_str("an IP address with a port"),
             Self::LoopbackAddress => f.write_str("an IP address of this machine alone with a port"),
+            Self::LoopbackAddressOrOff => write!(f, "{}, or {OFF:?}", Self::LoopbackAddress),
+            Self::ServerName => write!(
+                f,
+                "a name of {IRC_NAME_BYTES_MIN} to {IRC_NAME_BYTES_MAX} ASCII letters, digits, - and ., with a . inside"
+            ),
             Self::Addresses => f.write_str("a list of host:port or pascal://host:port"),
             Self::Proxy => f.write_str("the host:port of a proxy"),
             Self::HostPort => f.write_str("the host:port of a daemon"),

@@ -33,7 +33,7 @@ pub struct TestNode {
 
 pub fn config(dir: &Path) -> Checked {
     let own = "127.0.0.1:0".parse().unwrap();
-    Checked { listen: own, http: own, discovery: false, seen_bytes: 1 << 20, ..Checked::defaults(dir) }
+    Checked { listen: own, http: own, irc: None, discovery: false, seen_bytes: 1 << 20, ..Checked::defaults(dir) }
 }
 
 impl TestNode {

@@ -234,7 +234,14 @@ async fn nothing_that_comes_late_makes_this_node_send() {
     let path = temp.path().join("data");
     let dir = DataDir::open(&path).unwrap();
     let own = "127.0.0.1:0".parse().unwrap();
-    let config = Checked { listen: own, http: own, discovery: false, seen_bytes: 1 << 20, ..Checked::defaults(&path) };
+    let config = Checked {
+        listen: own,
+        http: own,
+        irc: None,
+        discovery: false,
+        seen_bytes: 1 << 20,
+        ..Checked::defaults(&path)
+    };
     let clock = Clock::system();
     let node = Node::start(&config, &dir, clock.clone()).await.unwrap();
     let (handle, post) = (node.handle(), node.handle().post());
