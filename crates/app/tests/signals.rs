@@ -61,5 +61,5 @@ fn ready_json_says_how_to_reach_the_node() {
     let status = node.http_call("nodestatus", &json!({}));
     assert_eq!(file["node_key"], status["node_key"]);
     assert_eq!(file["listen"], status["listen"]);
-    assert_eq!(file.as_object().unwrap().len(), 6);
+    assert_eq!(file.as_object().unwrap().len(), 8);
 }

@@ -23,6 +23,8 @@ fn ready(path: &Path, pid: u32) -> Ready {
         pid,
         listen: "[::]:4038".parse().unwrap(),
         http: "127.0.0.1:4039".parse().unwrap(),
+        irc: Some("127.0.0.1:6667".parse().unwrap()),
+        irc_name: "nightjar.irc".into(),
         token_file: path.join("token"),
         node_key: "00".repeat(32),
     }
@@ -209,6 +211,17 @@ fn clients_find_a_running_node_and_only_a_running_one() {
     drop(data_dir);
     assert!(!path.join("ready.json").exists());
     assert!(matches!(DataDir::ready(&path).unwrap_err(), DataDirError::NoNode(_)));
+}
+
+#[test]
+fn a_node_that_knew_no_irc_yet_is_found_by_a_newer_command() {
+    let (_dir, path) = new_dir();
+    let data_dir = DataDir::open(&path).unwrap();
+    let now = Ready { irc: None, irc_name: String::new(), ..ready(&path, std::process::id()) };
+    let before = now.json().replace("\"irc\":null,\"irc_name\":\"\",", "");
+    assert!(before.len() < now.json().len());
+    data_dir.write_ready(&before).unwrap();
+    assert_eq!(DataDir::ready(&path).unwrap(), now);
 }
 
 #[test]

@@ -21,7 +21,7 @@ goes before the environment, the environment before the file. `nightjar config` 
 Examples:
   nightjar run
   nightjar run --connect 192.0.2.7:4038 --connect pascal://localhost:4004
-  nightjar run --data-dir ~/second --listen 127.0.0.1:0 --http 127.0.0.1:0 --log debug";
+  nightjar run --data-dir ~/second --listen 127.0.0.1:0 --http 127.0.0.1:0 --irc off --log debug";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -51,8 +51,9 @@ pub(super) async fn run(args: Args, data_dir: Option<PathBuf>) -> Result<(), Fai
     let print_ready = config.ready_json;
     let running = serve(config, dir, Clock::system()).await?;
     let ready = running.ready();
+    let irc = ready.irc.map_or_else(|| "off".to_owned(), |address| address.to_string());
     tracing::info!(
-        version = ready.version, listen = %ready.listen, http = %ready.http, node_key = %ready.node_key,
+        version = ready.version, listen = %ready.listen, http = %ready.http, irc, node_key = %ready.node_key,
         data_dir = %running.data_dir().display(), "the node serves"
     );
     if print_ready && let Err(error) = output::print(&format!("{}\n", ready.json())) {

@@ -72,6 +72,11 @@ impl Node {
         self.ready["http"].as_str().unwrap().to_owned()
     }
 
+    /// Where IRC clients connect to.
+    pub fn irc(&self) -> String {
+        self.ready["irc"].as_str().unwrap().to_owned()
+    }
+
     /// A command that talks to this node.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = nightjar();
@@ -150,7 +155,8 @@ impl Drop for Node {
 pub fn run(dir: &Path, flags: &[&str]) -> Command {
     let mut command = nightjar();
     command.arg("--data-dir").arg(dir).args(["run", "--ready-json", "--no-discovery"]);
-    for (flag, value) in [("--listen", "127.0.0.1:0"), ("--http", "127.0.0.1:0"), ("--log", "warn")] {
+    let free = "127.0.0.1:0";
+    for (flag, value) in [("--listen", free), ("--http", free), ("--irc", free), ("--log", "warn")] {
         if !flags.contains(&flag) {
             command.args([flag, value]);
         }

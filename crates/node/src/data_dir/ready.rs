@@ -16,6 +16,12 @@ pub struct Ready {
     pub listen: SocketAddr,
     /// Where programs and people connect to.
     pub http: SocketAddr,
+    /// Where IRC clients connect to; `None` where it is not served, and of a node that knew no IRC yet.
+    #[serde(default)]
+    pub irc: Option<SocketAddr>,
+    /// What the IRC gateway calls itself; empty of a node that knew no IRC yet.
+    #[serde(default)]
+    pub irc_name: String,
     /// The file with the token of the local API.
     #[serde(serialize_with = "path_as_text")]
     pub token_file: PathBuf,
