@@ -1,5 +1,8 @@
 //! A gateway for IRC clients on this machine: channels and people of the flood, as an IRC server shows them.
 
+pub mod line;
+pub mod text;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -22,7 +25,10 @@ pub struct IrcConfig {
 
 impl fmt::Debug for IrcConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IrcConfig").field("name", &self.name).field("token_file", &self.token_file).finish_non_exhaustive()
+        f.debug_struct("IrcConfig")
+            .field("name", &self.name)
+            .field("token_file", &self.token_file)
+            .finish_non_exhaustive()
     }
 }
 
