@@ -1,10 +1,73 @@
-//! Text of strangers, made fit for a line of IRC. Never looks at what it means.
+//! Text of strangers, made fit for lines of IRC. Never looks at what it means.
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
+/// The least a line is cut to: a character with its marks has room in it.
+pub const CUT_BYTES_MIN: usize = 16;
 /// How many bytes may be given up so that a character keeps its marks: far more than any script needs, and a text of
 /// nothing but marks is still cut near the end.
 const MARKS_BYTES_MAX: usize = 64;
+/// What a browser can be made to send by a page of strangers, in the spelling of HTTP (RFC 9110, 9; RFC 5789).
+const HTTP_METHODS: [&[u8]; 9] =
+    [b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"];
+
+/// What came from strangers, for one line: a tab becomes a blank, and what ends lines, turns the direction of writing or
+/// steers a terminal or a client is left out. What IRC clients know as formatting stays: bold, colours, underlined and so on.
+///
+/// U+0001 goes too: with it around a text, clients would take it for a command or a question to them (CTCP).
+pub fn clean(text: &str) -> String {
+    text.chars()
+        .filter_map(|character| if character == '\t' { Some(' ') } else { stays(character).then_some(character) })
+        .collect()
+}
+
+fn stays(character: char) -> bool {
+    match character {
+        // Bold, colour, colour in hexadecimal digits, plain, monospace, reversed, italic, struck out, underlined.
+        '\u{2}' | '\u{3}' | '\u{4}' | '\u{f}' | '\u{11}' | '\u{16}' | '\u{1d}' | '\u{1e}' | '\u{1f}' => true,
+        // Ends of lines and paragraphs.
+        '\u{2028}' | '\u{2029}' => false,
+        // Embeddings, overrides and isolates of the direction of writing.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        other => !other.is_control(),
+    }
+}
+
+/// A text as lines of at most so many bytes, [`CUT_BYTES_MIN`] at the least: split where its lines end (CR, LF, CR LF),
+/// cleaned, and what is longer is cut between words, or else where [`head`] cuts. Lines with nothing in them are left
+/// out, but one is there always. Nothing else is lost than blanks where a line was cut.
+pub fn lines(text: &str, bytes_max: usize) -> Vec<String> {
+    let bytes_max = bytes_max.max(CUT_BYTES_MIN);
+    let mut lines = Vec::new();
+    for line in text.split(['\r', '\n']) {
+        let line = clean(line);
+        let mut rest = line.as_str();
+        while !rest.is_empty() {
+            let (piece, behind) = cut(rest, bytes_max);
+            lines.push(piece.to_owned());
+            rest = behind;
+        }
+    }
+    if lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines
+}
+
+/// What fits of a text, and the rest.
+fn cut(text: &str, bytes_max: usize) -> (&str, &str) {
+    let whole = head(text, bytes_max);
+    let (_, rest) = text.split_at(whole.len());
+    if rest.is_empty() {
+        return (whole, rest);
+    }
+    let words_end = if rest.starts_with(' ') { Some(whole.len()) } else { whole.rfind(' ') };
+    let (words, behind) = text.split_at(words_end.unwrap_or(0));
+    match words.trim_end_matches(' ') {
+        "" => (whole, rest),
+        words => (words, behind.trim_start_matches(' ')),
+    }
+}
 
 /// The beginning of a text: at most so many bytes of it, whole characters, and where it can be done none that is parted
 /// from its marks.
@@ -27,4 +90,103 @@ fn parts(text: &str, at: usize) -> bool {
 fn clings(character: char) -> bool {
     matches!(character, '\u{200d}' | '\u{1f3fb}'..='\u{1f3ff}')
         || character.general_category_group() == GeneralCategoryGroup::Mark
+}
+
+/// Whether the first line of a connection is a request of HTTP: a web page made somebody's browser send it, and what
+/// follows is not what he wants to say. No client of IRC begins so.
+pub fn is_http(first_line: &[u8]) -> bool {
+    HTTP_METHODS.iter().any(|method| first_line.strip_prefix(*method).is_some_and(|rest| rest.starts_with(b" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn formatting_stays_and_what_steers_goes() {
+        assert_eq!(clean("\u{2}bold\u{f} \u{3}04red\tblue"), "\u{2}bold\u{f} \u{3}04red blue");
+        assert_eq!(clean("\u{4}ff0000\u{11}\u{16}\u{1d}\u{1e}\u{1f}"), "\u{4}ff0000\u{11}\u{16}\u{1d}\u{1e}\u{1f}");
+        assert_eq!(clean("\u{1}ACTION waves\u{1}"), "ACTION waves");
+        assert_eq!(clean("\u{1b}[31m\u{7f}\0\r\n\u{85}\u{9b}x"), "[31mx");
+        assert_eq!(clean("a\u{202e}b\u{2066}c\u{2069}\u{2028}d\u{2029}"), "abcd");
+        assert_eq!(clean("e\u{301} 👩\u{200d}🔬 \u{200f}שלום"), "e\u{301} 👩\u{200d}🔬 \u{200f}שלום");
+    }
+
+    #[test]
+    fn a_text_is_split_where_its_lines_end() {
+        assert_eq!(lines("a\r\nb\n\n\rc\r", 400), ["a", "b", "c"]);
+        assert_eq!(lines("", 400), [""]);
+        assert_eq!(lines("\r\n\u{1}\n", 400), [""]);
+        assert_eq!(lines(" a ", 400), [" a "]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_between_words() {
+        assert_eq!(lines("one two three four five", 16), ["one two three", "four five"]);
+        assert_eq!(lines("0123456789abcdef  x", 16), ["0123456789abcdef", "x"]);
+        assert_eq!(lines("0123456789 abcdefghijklmnopq", 16), ["0123456789", "abcdefghijklmnop", "q"]);
+        assert_eq!(lines("                 x", 16), [" ".repeat(16), " x".into()]);
+        assert_eq!(lines("short", 0), ["short"]);
+    }
+
+    #[test]
+    fn characters_keep_what_belongs_to_them() {
+        let scientist = "👩\u{200d}🔬";
+        assert_eq!(head(&format!("0123456{scientist}"), 14), "0123456");
+        assert_eq!(head(&format!("0123456{scientist}"), 12), "0123456");
+        assert_eq!(head("0123456❤\u{fe0f}", 10), "0123456");
+        assert_eq!(head("0123456👍🏽", 14), "0123456");
+        assert_eq!(head("012345e\u{301}", 7), "012345");
+        assert_eq!(head("ü", 1), "");
+        assert_eq!(lines(&format!("0123456{scientist}"), 16), ["0123456", scientist]);
+        // Nothing but marks: somewhere it has to be cut.
+        assert_eq!(head(&"\u{301}".repeat(300), 401).len(), 400);
+    }
+
+    #[test]
+    fn requests_of_http_are_known_by_their_method() {
+        for method in ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"] {
+            assert!(is_http(format!("{method} / HTTP/1.1").as_bytes()), "{method}");
+            assert!(!is_http(method.as_bytes()), "{method}");
+        }
+        for line in ["", "NICK bob", "CAP LS 302", "USER a 0 * :b", "get / HTTP/1.1", "POSTS x", " GET /"] {
+            assert!(!is_http(line.as_bytes()), "{line}");
+        }
+    }
+
+    fn any_text() -> impl Strategy<Value = String> {
+        const PARTS: [&str; 12] =
+            [" ", "  ", "\n", "\r\n", "word", "ü", "e\u{301}", "👩\u{200d}🔬", "\t", "\u{1}", "\u{3}12,4", "\u{301}"];
+        let parts =
+            proptest::collection::vec(prop::sample::select(&PARTS[..]), 0..200).prop_map(|parts| parts.concat());
+        prop_oneof![3 => parts, 1 => ".{0,300}", 1 => any::<String>()]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_but_blanks_and_ends_of_lines(text in any_text(), bytes_max in 0..100usize) {
+            let lines = lines(&text, bytes_max);
+            let without_blanks = |text: &str| text.replace(' ', "");
+            prop_assert_eq!(without_blanks(&lines.concat()), without_blanks(&clean(&text)));
+            prop_assert!(lines.iter().all(|line| line.len() <= bytes_max.max(CUT_BYTES_MIN)));
+            prop_assert!(lines.len() == 1 || lines.iter().all(|line| !line.is_empty()));
+        }
+
+        #[test]
+        fn what_is_clean_stays_so(text in any_text()) {
+            let text = clean(&text);
+            prop_assert_eq!(clean(&text), text.clone());
+            let is_free = !text.contains(['\r', '\n', '\0', '\u{1}', '\u{2028}', '\u{202e}']);
+            prop_assert!(is_free);
+        }
+
+        #[test]
+        fn a_text_that_fits_is_one_line_as_it_is(text in "[^\r\n]{1,40}") {
+            let text = clean(&text);
+            prop_assert_eq!(lines(&text, 160), [text]);
+        }
+    }
 }
