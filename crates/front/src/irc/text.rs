@@ -1,6 +1,10 @@
 //! Text of strangers, made fit for lines of IRC. Never looks at what it means.
 
+mod time;
+
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
+
+pub use time::{TIME_MS_MAX, parse_time, time_tag};
 
 /// The least a line is cut to: a character with its marks has room in it.
 pub const CUT_BYTES_MIN: usize = 16;
