@@ -1,9 +1,11 @@
 //! Text of strangers, made fit for lines of IRC. Never looks at what it means.
 
+mod plain;
 mod time;
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
+pub use plain::{PLAIN_PART_BYTES_MAX, sasl_plain};
 pub use time::{TIME_MS_MAX, parse_time, time_tag};
 
 /// The least a line is cut to: a character with its marks has room in it.
