@@ -1,6 +1,7 @@
 //! A gateway for IRC clients on this machine: channels and people of the flood, as an IRC server shows them.
 
 pub mod line;
+pub mod order;
 pub mod text;
 
 use std::fmt;
