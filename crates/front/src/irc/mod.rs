@@ -2,6 +2,7 @@
 
 pub mod line;
 pub mod order;
+pub mod peer;
 pub mod text;
 
 use std::fmt;
