@@ -1,16 +1,36 @@
 //! A gateway for IRC clients on this machine: channels and people of the flood, as an IRC server shows them.
 
+mod caps;
+mod client;
+mod commands;
+mod feed;
+mod hub;
 pub mod line;
+mod numeric;
 pub mod order;
 pub mod peer;
+mod people;
+mod session;
+mod show;
 pub mod text;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use nightjar_node::handle::Handle;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use hub::{CLIENTS_MAX, Hub};
+
+/// How long clients may take to hear the last words.
+const STOP_MS_MAX: u64 = 1_800;
+/// After the system had no socket for us (usually: too many open files) it is left alone for so long.
+const ACCEPT_PAUSE_MS: u64 = 500;
 
 /// What the gateway needs to know.
 #[derive(Clone)]
@@ -36,7 +56,62 @@ impl fmt::Debug for IrcConfig {
 
 /// Serves until `stop` changes or its sender is gone.
 pub async fn serve(node: Handle, listener: TcpListener, config: IrcConfig, mut stop: watch::Receiver<()>) {
-    drop((node, listener, config));
-    // Fails when nobody wants the gateway any more.
-    stop.changed().await.unwrap_or(());
+    let hub = Arc::new(Hub::new(node, config));
+    let feed = tokio::spawn(feed::run(Arc::clone(&hub), stop.clone()));
+    let mut clients = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // Fails when nobody wants the gateway any more.
+            _ = stop.changed() => break,
+            Some(ended) = clients.join_next() => {
+                report(ended);
+                hub.connections.send_replace(clients.len());
+                continue;
+            }
+        };
+        match accepted {
+            Ok((stream, _)) if clients.len() >= CLIENTS_MAX => turn_away(&stream),
+            Ok((stream, peer)) => {
+                clients.spawn(client::run(Arc::clone(&hub), stream, peer, stop.clone()));
+                hub.connections.send_replace(clients.len());
+            }
+            // The other end went away while it waited for us.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::ConnectionReset
+                ) => {}
+            Err(error) => {
+                tracing::warn!(%error, "an IRC client could not be accepted");
+                sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            }
+        }
+    }
+    drop(listener);
+    let ended = timeout(Duration::from_millis(STOP_MS_MAX), async {
+        while let Some(ended) = clients.join_next().await {
+            report(ended);
+        }
+        report(feed.await);
+    });
+    if ended.await.is_err() {
+        tracing::debug!(clients = clients.len(), "IRC clients were given up at the end");
+        clients.shutdown().await;
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "an IRC client's task broke: this is a bug");
+    }
+}
+
+/// Says that there is no place, as far as that can be said without waiting.
+fn turn_away(stream: &TcpStream) {
+    let full = format!("ERROR :Closing link: {CLIENTS_MAX} clients are the most\r\n");
+    match stream.try_write(full.as_bytes()) {
+        Ok(_) => tracing::debug!("an IRC client was turned away: all places are taken"),
+        Err(error) => tracing::debug!(%error, "an IRC client was turned away unheard: all places are taken"),
+    }
 }

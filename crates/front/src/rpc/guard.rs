@@ -4,19 +4,16 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::error::{Code, RpcError};
+use crate::token::Token;
 use hyper::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, StatusCode};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
-
-use super::error::{Code, RpcError};
 
 /// Looks at the head of each request.
 pub(super) struct Guard {
-    /// Hashes have one length, so a comparison tells nothing of the token's.
-    token_hash: [u8; 32],
+    token: Token,
     token_file: PathBuf,
     listen: SocketAddr,
 }
@@ -30,7 +27,7 @@ pub(super) struct Refusal {
 
 impl Guard {
     pub(super) fn new(token: &str, token_file: PathBuf, listen: SocketAddr) -> Self {
-        Self { token_hash: hash(token.as_bytes()), token_file, listen }
+        Self { token: Token::new(token), token_file, listen }
     }
 
     /// Lets a request in or says why not. The order matters: a page of another origin learns nothing, not even the method.
@@ -102,8 +99,8 @@ impl Guard {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         // Nothing shown is compared as well: both take the same way.
-        let right = hash(shown.unwrap_or_default().as_bytes()).ct_eq(&self.token_hash);
-        if bool::from(right) && shown.is_some() {
+        let right = self.token.is(shown.unwrap_or_default());
+        if right && shown.is_some() {
             return Ok(());
         }
         let what = if shown.is_some() { "the token is wrong" } else { "there is no token" };
@@ -117,10 +114,6 @@ impl Guard {
 
 /// The port of an origin that names none.
 const HTTP_PORT: u16 = 80;
-
-fn hash(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
-}
 
 /// The header's text; `Some(None)` when it is there more than once or is no text, `None` when it is not there.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>> {

@@ -1,0 +1,256 @@
+//! The connection of one client: reads what it says, writes what is for it, and ends it when it does neither. Says nothing itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nightjar_node::post::{PARTS_AT_ONCE, PARTS_PER_S, Work};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::commands::server::ping_line;
+use super::commands::talk::is_open;
+use super::hub::{Event, Fate, Hub, Outcome};
+use super::line::Lines;
+use super::session::{SENDS_MAX, Session, ToSend};
+use super::show;
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 8 << 10;
+/// While so much waits to be written, no line and no event of the client is looked at.
+const OUT_BYTES_SOFT: usize = 256 << 10;
+/// A client that was asked for a sign of life, or is not registered yet, has so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// One of which nothing was heard for so long is asked.
+const SILENT: Duration = Duration::from_secs(90);
+/// A client that takes nothing for so long does not read.
+const STALLED: Duration = Duration::from_secs(60);
+/// What was said last may take so long to be read.
+const LINGER: Duration = Duration::from_millis(1_000);
+/// Messages waiting to be sent when a node ends are written down within this.
+const LAST_SENDS: Duration = Duration::from_millis(1_500);
+
+/// Serves one client until it leaves, or `stop` changes or its sender is gone.
+pub(super) async fn run(hub: Arc<Hub>, mut stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<()>) {
+    let Ok(listen) = stream.local_addr().and_then(|listen| stream.set_nodelay(true).map(|()| listen)) else { return };
+    let (sends, queue) = mpsc::channel(SENDS_MAX);
+    let mut session = Session::new(Arc::clone(&hub), peer, listen, sends);
+    let (mut read, mut write) = stream.split();
+    let sending = tokio::spawn(send_all(Arc::clone(&hub), queue, stop.clone()));
+    let why = talk(&mut session, &mut read, &mut write, &mut stop).await;
+    if let Some(id) = session.id {
+        hub.leave(id, &why);
+    }
+    tracing::debug!(%peer, why, "an IRC client is gone");
+    let Session { sends, .. } = session;
+    drop(sends);
+    // What it said is still sent. It fails only if it panicked.
+    sending.await.unwrap_or_default();
+}
+
+/// Gives why it ended.
+async fn talk(
+    session: &mut Session,
+    read: &mut ReadHalf<'_>,
+    write: &mut WriteHalf<'_>,
+    stop: &mut watch::Receiver<()>,
+) -> String {
+    let mut lines = Lines::default();
+    let mut buffer = vec![0; READ_BYTES];
+    let mut events: Option<mpsc::Receiver<Event>> = None;
+    let (mut heard, mut written, mut asked) = (Instant::now(), Instant::now(), None::<Instant>);
+    loop {
+        if let Some(why) = session.ended().map(str::to_owned) {
+            linger(session, write).await;
+            return why;
+        }
+        let has_room = session.out().len() < OUT_BYTES_SOFT;
+        if has_room && session.takes_lines() {
+            if let Some(line) = lines.next() {
+                session.take(line).await;
+                events = events.or_else(|| session.events.take());
+                continue;
+            }
+        }
+        let may_read = has_room && session.takes_lines();
+        let due = due(session, heard, written, asked);
+        let (sends, out) = (session.sends.clone(), session.out());
+        tokio::select! {
+            count = read.read(&mut buffer), if may_read => match count {
+                Ok(0) => return "closed the connection".to_owned(),
+                Ok(count) => {
+                    (heard, asked) = (Instant::now(), None);
+                    lines.push(buffer.get(..count).unwrap_or_default());
+                }
+                Err(error) => return error.to_string(),
+            },
+            count = write.write(out), if !out.is_empty() => match count {
+                Ok(count) => {
+                    out.drain(..count);
+                    written = Instant::now();
+                }
+                Err(error) => return error.to_string(),
+            },
+            event = next(&mut events), if has_room => match event {
+                Some(event) => take_event(session, event),
+                None => session.close("you do not read what is for you: too much waits"),
+            },
+            // Room for more that is to be sent.
+            _ = sends.reserve_many(super::session::TARGETS_MAX), if has_room && !may_read => {}
+            () = sleep_until(due) => look(session, heard, written, &mut asked),
+            // Fails when nobody wants the gateway any more.
+            _ = stop.changed() => session.close("the node ends"),
+        }
+        if session.out().is_empty() {
+            written = Instant::now();
+        }
+    }
+}
+
+async fn next(events: &mut Option<mpsc::Receiver<Event>>) -> Option<Event> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// When it is to be looked whether the client is still there.
+fn due(session: &mut Session, heard: Instant, written: Instant, asked: Option<Instant>) -> Instant {
+    let silent = match (session.id, asked) {
+        (None, _) => heard + PATIENCE,
+        (Some(_), None) => heard + SILENT,
+        (Some(_), Some(asked)) => asked + PATIENCE,
+    };
+    if session.out().is_empty() { silent } else { silent.min(written + STALLED) }
+}
+
+fn look(session: &mut Session, heard: Instant, written: Instant, asked: &mut Option<Instant>) {
+    let now = Instant::now();
+    if !session.out().is_empty() && now >= written + STALLED {
+        session.close("you do not read what is for you");
+    } else if session.id.is_none() && now >= heard + PATIENCE {
+        session.close("registration timed out");
+    } else if asked.is_some_and(|asked| now >= asked + PATIENCE) {
+        session.close("ping timeout");
+    } else if session.id.is_some() && asked.is_none() && now >= heard + SILENT {
+        *asked = Some(now);
+        let ping = ping_line(session.hub.name());
+        session.reply(ping);
+        session.write(None);
+    }
+}
+
+/// Shows what happened.
+fn take_event(session: &mut Session, event: Event) {
+    match event {
+        Event::Said(said) => {
+            if session.was_played_back(&said) {
+                return;
+            }
+            let to = show::place_of(session, &said.place);
+            show::said(session, &said, &to);
+            session.has_shown(&said);
+        }
+        Event::History(place, all) => {
+            let all: Vec<_> = all.iter().filter(|said| !session.was_played_back(said)).cloned().collect();
+            if all.is_empty() {
+                return;
+            }
+            let to = match (&*place, all.first()) {
+                (super::hub::Place::Person, Some(said)) => said.from.nick.clone(),
+                (place, _) => show::place_of(session, place),
+            };
+            show::history(session, &to, &all);
+            all.iter().for_each(|said| session.has_shown(said));
+        }
+        Event::Did(did) => show::did(session, &did),
+        Event::Notice(text) => session.notice(&text),
+        Event::Fate(fate) => session.tell_fate(&fate),
+        Event::Read(place, time_ms) => session.tell_read(&place, time_ms),
+    }
+    session.write(None);
+}
+
+/// The last words go out, as far as somebody reads them.
+async fn linger(session: &mut Session, write: &mut WriteHalf<'_>) {
+    let out = session.out();
+    let last = timeout(LINGER, async {
+        write.write_all(out).await?;
+        write.shutdown().await
+    });
+    match last.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::trace!(%error, "an IRC client did not hear the last words"),
+        Err(_) => tracing::trace!("an IRC client did not read the last words"),
+    }
+}
+
+/// Sends the messages of one client in their order, at a pace that neighbours take.
+async fn send_all(hub: Arc<Hub>, mut queue: mpsc::Receiver<ToSend>, mut stop: watch::Receiver<()>) {
+    let mut pace = Pace::new(Instant::now());
+    let mut stopping = false;
+    while let Some(ToSend { ready, to, is_person }) = queue.recv().await {
+        if let (Some(until), false) = (pace.next(Instant::now()), stopping) {
+            tokio::select! {
+                () = sleep_until(until) => {}
+                // What waits is written down before the node ends.
+                _ = stop.changed() => stopping = true,
+            }
+        }
+        let id = ready.id();
+        let sent = hub.node.send_ready(ready, Work::WhenCrowded);
+        let sent = if stopping { timeout(LAST_SENDS, sent).await.ok() } else { Some(sent.await) };
+        let what = match sent {
+            Some(Ok(sent)) => {
+                Outcome::Sent { peers: sent.peers, in_the_open: is_person && is_open(sent.sealed), note: sent.note }
+            }
+            Some(Err(error)) => Outcome::Failed(error.to_string()),
+            None => Outcome::Failed("the node ended before it was written down".to_owned()),
+        };
+        if let Some((client, _)) = hub.sender(&id) {
+            hub.tell(client, Event::Fate(Arc::new(Fate { to, what })));
+        }
+    }
+}
+
+/// So many messages at once, and so many in each second after them: what neighbours take of one who was silent.
+struct Pace {
+    room: f64,
+    at: Instant,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { room: PARTS_AT_ONCE as f64, at: now }
+    }
+
+    /// Takes a place. If there is none yet: from when on there is.
+    fn next(&mut self, now: Instant) -> Option<Instant> {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.room = passed.mul_add(PARTS_PER_S as f64, self.room).min(PARTS_AT_ONCE as f64) - 1.0;
+        self.at = now;
+        (self.room < 0.0).then(|| now + Duration::from_secs_f64(-self.room / PARTS_PER_S as f64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn a_burst_goes_at_once_and_what_is_more_at_the_pace_of_parts() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        assert!((0..PARTS_AT_ONCE).all(|_| pace.next(now).is_none()));
+        let until = pace.next(now).unwrap();
+        assert_eq!((until - now).as_millis(), 1_000 / PARTS_PER_S as u128);
+        let later = pace.next(until).unwrap();
+        assert_eq!((later - until).as_millis(), 1_000 / PARTS_PER_S as u128);
+        assert!(pace.next(later + Duration::from_secs(60)).is_none());
+    }
+}

@@ -1,0 +1,334 @@
+//! Who is called what here: authors that are heard get a nick that no other has, nor any local user, service or server. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use nightjar_core::name::Name;
+use nightjar_envelope::key::ChatKey;
+use nightjar_node::chain::standing::Standing;
+use nightjar_node::message::Speaker;
+
+/// Authors that have a nick here. Those heard longest ago go first: a stranger can make a key for each message.
+pub const PEOPLE_MAX: usize = 4_096;
+/// Digits of a key behind a nick that another has. More when somebody made a key that begins the same.
+const DIGITS: usize = 8;
+/// What stands between a nick and digits. No nick on the network holds it, so that none can look like one with digits.
+pub const MARK: char = '~';
+/// Who is called so is a part of a server, by what IRC users are used to.
+const SERVICES: [&str; 14] = [
+    "nickserv", "chanserv", "memoserv", "operserv", "botserv", "hostserv", "saslserv", "authserv", "global",
+    "services", "server", "nightjar", "status", "root",
+];
+
+/// Who says or does something, as IRC shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) nick: String,
+    pub(super) user: String,
+    pub(super) host: String,
+    /// The account that is proven.
+    pub(super) account: Option<String>,
+    pub(super) realname: String,
+}
+
+impl Source {
+    /// As it stands before a line.
+    pub(super) fn mask(&self) -> String {
+        format!("{}!{}@{}", self.nick, self.user, self.host)
+    }
+
+    /// Somebody who signed nothing.
+    pub(super) fn anonymous() -> Self {
+        Self {
+            nick: format!("anon{MARK}"),
+            user: "anonymous".to_owned(),
+            host: Standing::Anonymous.words().to_owned(),
+            account: None,
+            realname: "nobody signed this".to_owned(),
+        }
+    }
+
+    /// The user of a wallet that is linked to this node.
+    pub(super) fn wallet(peer: &str) -> Self {
+        let address = peer.replace(':', ".");
+        Self {
+            nick: format!("wallet{MARK}{}", address.trim_matches(['[', ']', '.']).replace(['[', ']'], "")),
+            user: "wallet".to_owned(),
+            host: "wallet".to_owned(),
+            account: None,
+            realname: format!("a PascalCoin wallet at {peer}"),
+        }
+    }
+}
+
+/// The one form of a nick: IRC's case mapping `ascii`.
+pub(super) fn fold(nick: &str) -> String {
+    nick.to_ascii_lowercase()
+}
+
+/// Whether a nick belongs to what IRC users take for a part of the server.
+pub(super) fn is_service(nick: &str) -> bool {
+    SERVICES.contains(&fold(nick).as_str())
+}
+
+/// What the state of an author is in the host part of a prefix.
+pub(super) fn host_of(standing: Standing, account: Option<u32>) -> String {
+    let word = match standing {
+        Standing::ProvenByPeers => "proven-by-peers",
+        standing => standing.words(),
+    };
+    match account {
+        Some(account) => format!("{word}/{}", Name::Account(account).text()),
+        None => word.to_owned(),
+    }
+}
+
+/// The account that is proven, in words.
+fn proven(speaker: &Speaker) -> Option<String> {
+    let is_proven = matches!(speaker.standing, Standing::Proven | Standing::ProvenByPeers);
+    speaker.account.filter(|_| is_proven).map(|account| Name::Account(account).text())
+}
+
+/// Who goes before whom when both call themselves the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Anybody.
+    Stranger,
+    /// His account is proven.
+    Proven,
+    /// The user wrote to him, or accepted him.
+    Contact,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub(super) source: Arc<Source>,
+    /// What he calls himself.
+    pub(super) speaker: Speaker,
+    rank: Rank,
+    /// When he was last met, in meetings.
+    met: u64,
+}
+
+/// Somebody is called otherwise from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Renamed {
+    pub(super) key: ChatKey,
+    pub(super) before: Arc<Source>,
+    pub(super) after: Arc<Source>,
+}
+
+/// The authors that were heard.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    by_key: BTreeMap<ChatKey, Person>,
+    by_nick: BTreeMap<String, ChatKey>,
+    meetings: u64,
+}
+
+impl People {
+    /// Somebody is heard, or known otherwise. Gives how he is called, and who is called otherwise because of that.
+    pub(super) fn meet(
+        &mut self,
+        speaker: &Speaker,
+        rank: impl FnOnce() -> Rank,
+        is_local: impl Fn(&str) -> bool,
+    ) -> (Arc<Source>, Vec<Renamed>) {
+        self.meetings += 1;
+        let key = speaker.key;
+        if let Some(known) = self.by_key.get_mut(&key) {
+            known.met = self.meetings;
+            let of = |it: &Speaker| (it.nick.clone(), it.account, it.standing);
+            if of(&known.speaker) == of(speaker) {
+                known.speaker = speaker.clone();
+                return (Arc::clone(&known.source), Vec::new());
+            }
+        }
+        let rank = rank();
+        let before = self.by_key.get(&key).map(|person| Arc::clone(&person.source));
+        let mut renamed = Vec::new();
+        if let Some(before) = &before {
+            self.by_nick.remove(&fold(&before.nick));
+        }
+        let wanted = speaker.nick.as_deref().filter(|nick| !is_service(nick) && !is_local(nick));
+        let plain = wanted.filter(|nick| match self.by_nick.get(*nick).copied() {
+            None => true,
+            Some(holder) => self.by_key.get(&holder).is_none_or(|holder| holder.rank < rank),
+        });
+        if let Some(holder) = plain.and_then(|nick| self.by_nick.get(nick).copied()) {
+            renamed.extend(self.move_away(holder));
+        }
+        let nick = plain.map_or_else(|| self.with_digits(speaker), str::to_owned);
+        let source = Arc::new(source(speaker, nick.clone()));
+        self.by_nick.insert(fold(&nick), key);
+        let person = Person { source: Arc::clone(&source), speaker: speaker.clone(), rank, met: self.meetings };
+        self.by_key.insert(key, person);
+        if let Some(before) = before.filter(|before| before.nick != source.nick) {
+            renamed.push(Renamed { key, before, after: Arc::clone(&source) });
+        }
+        self.forget_some();
+        (source, renamed)
+    }
+
+    /// A local user takes a nick: whoever was heard by it gets digits.
+    pub(super) fn yield_nick(&mut self, nick: &str) -> Option<Renamed> {
+        let holder = self.by_nick.get(&fold(nick)).copied()?;
+        self.move_away(holder)
+    }
+
+    /// Who is called so.
+    pub(super) fn called(&self, nick: &str) -> Option<&Person> {
+        self.by_key.get(self.by_nick.get(&fold(nick))?)
+    }
+
+    /// Who has this key.
+    pub(super) fn with_key(&self, key: &ChatKey) -> Option<&Person> {
+        self.by_key.get(key)
+    }
+
+    fn move_away(&mut self, key: ChatKey) -> Option<Renamed> {
+        let person = self.by_key.get(&key)?;
+        let before = Arc::clone(&person.source);
+        let nick = self.with_digits(&person.speaker);
+        self.by_nick.remove(&fold(&before.nick));
+        let after = Arc::new(source(&self.by_key.get(&key)?.speaker, nick.clone()));
+        self.by_nick.insert(fold(&nick), key);
+        self.by_key.get_mut(&key)?.source = Arc::clone(&after);
+        Some(Renamed { key, before, after })
+    }
+
+    /// The nick with so many digits of the key that nobody else has it.
+    fn with_digits(&self, speaker: &Speaker) -> String {
+        let (nick, key) = (speaker.nick.as_deref().unwrap_or("key"), speaker.key.to_string());
+        let names =
+            (DIGITS..=key.len()).step_by(4).map(|digits| format!("{nick}{MARK}{}", &key.get(..digits).unwrap_or(&key)));
+        let is_free = |name: &String| self.by_nick.get(&fold(name)).is_none_or(|holder| *holder == speaker.key);
+        let full = format!("{nick}{MARK}{key}");
+        names.into_iter().find(is_free).unwrap_or(full)
+    }
+
+    fn forget_some(&mut self) {
+        if self.by_key.len() > PEOPLE_MAX {
+            let oldest = self.by_key.iter().min_by_key(|(_, person)| person.met).map(|(key, _)| *key);
+            if let Some(person) = oldest.and_then(|key| self.by_key.remove(&key)) {
+                self.by_nick.remove(&fold(&person.source.nick));
+            }
+        }
+    }
+}
+
+fn source(speaker: &Speaker, nick: String) -> Source {
+    let key = speaker.key.to_string();
+    Source {
+        nick,
+        user: key.get(..DIGITS).unwrap_or(&key).to_owned(),
+        host: host_of(speaker.standing, speaker.account),
+        account: proven(speaker),
+        realname: format!("key {key}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+    use nightjar_core::time::Wall;
+    use nightjar_envelope::key::ChatSecret;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(number: u8) -> ChatKey {
+        ChatSecret::from_seed([number; 32]).public()
+    }
+
+    fn speaker(number: u8, nick: Option<&str>) -> Speaker {
+        Speaker {
+            key: key(number),
+            nick: nick.map(str::to_owned),
+            nick_ms: 1,
+            account: None,
+            standing: Standing::Claimed,
+            source: String::new(),
+            block: 0,
+            looked: Wall(0),
+            first: Wall(0),
+            heard: Wall(0),
+        }
+    }
+
+    fn with_digits(number: u8, nick: &str) -> String {
+        format!("{nick}~{}", &key(number).to_string()[..8])
+    }
+
+    #[test]
+    fn who_comes_second_by_a_nick_gets_digits_of_his_key() {
+        let mut people = People::default();
+        let (first, renamed) = people.meet(&speaker(1, Some("raven")), || Rank::Stranger, |_| false);
+        assert!(first.nick == "raven" && renamed.is_empty());
+        let (second, renamed) = people.meet(&speaker(2, Some("raven")), || Rank::Stranger, |_| false);
+        assert!(second.nick == with_digits(2, "raven") && renamed.is_empty());
+        assert_eq!(people.called("RAVEN").unwrap().speaker.key, key(1));
+    }
+
+    #[test]
+    fn a_contact_takes_his_nick_back_from_a_stranger() {
+        let mut people = People::default();
+        people.meet(&speaker(1, Some("raven")), || Rank::Stranger, |_| false);
+        let (source, renamed) = people.meet(&speaker(2, Some("raven")), || Rank::Contact, |_| false);
+        assert_eq!(source.nick, "raven");
+        assert_eq!((renamed[0].key, renamed[0].after.nick.clone()), (key(1), with_digits(1, "raven")));
+    }
+
+    #[test]
+    fn nobody_passes_as_a_local_user_or_a_service() {
+        let mut people = People::default();
+        let (source, _) = people.meet(&speaker(1, Some("nickserv")), || Rank::Contact, |_| false);
+        assert_eq!(source.nick, with_digits(1, "nickserv"));
+        let (source, _) = people.meet(&speaker(2, Some("alice")), || Rank::Contact, |nick| nick == "alice");
+        assert_eq!(source.nick, with_digits(2, "alice"));
+        people.meet(&speaker(3, Some("bob")), || Rank::Contact, |_| false);
+        let renamed = people.yield_nick("Bob").unwrap();
+        assert_eq!((renamed.before.nick.as_str(), renamed.after.nick.clone()), ("bob", with_digits(3, "bob")));
+        assert!(people.called("bob").is_none());
+    }
+
+    #[test]
+    fn who_takes_another_nick_is_renamed_and_who_has_none_goes_by_his_key() {
+        let mut people = People::default();
+        let (source, _) = people.meet(&speaker(1, None), || Rank::Stranger, |_| false);
+        assert_eq!(source.nick, with_digits(1, "key"));
+        let (_, renamed) = people.meet(&speaker(1, Some("raven")), || Rank::Stranger, |_| false);
+        assert_eq!(renamed[0].after.nick, "raven");
+        assert!(people.called(&with_digits(1, "key")).is_none());
+    }
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for() {
+        let mut people = People::default();
+        for number in 0..PEOPLE_MAX as u64 + 10 {
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&number.to_le_bytes());
+            let speaker = Speaker { key: ChatSecret::from_seed(seed).public(), ..speaker(0, Some("raven")) };
+            people.meet(&speaker, || Rank::Stranger, |_| false);
+        }
+        assert!(people.by_key.len() == PEOPLE_MAX && people.by_nick.len() == PEOPLE_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_have_one_nick(meetings in proptest::collection::vec((0..6u8, 0..4usize, 0..3u8), 1..60)) {
+            let nicks = [None, Some("raven"), Some("alice"), Some("crow")];
+            let mut people = People::default();
+            for (who, nick, rank) in meetings {
+                let rank = [Rank::Stranger, Rank::Proven, Rank::Contact][usize::from(rank)];
+                let (source, _) = people.meet(&speaker(who, nicks[nick]), || rank, |nick| nick == "alice");
+                prop_assert!(source.nick != "alice");
+                prop_assert_eq!(people.by_key.len(), people.by_nick.len());
+                for (key, person) in &people.by_key {
+                    prop_assert_eq!(people.by_nick.get(&person.source.nick), Some(key));
+                }
+            }
+        }
+    }
+}
