@@ -170,10 +170,15 @@ impl Message {
 
 fn shown_of(content: &Content, reading: Option<&Reading>, received: Wall, late: bool) -> Wall {
     let author_ms = match reading.map(|reading| &reading.said) {
-        Some(Said::Map { map, .. }) => Map::read_all(map).ok().map(|map| map.time_ms()),
+        Some(Said::Map { map, .. }) => author_ms(map),
         _ => None,
     };
     shown_at(author_ms, expiry_of(content), received, late)
+}
+
+/// When a map was made, as its author says.
+pub(crate) fn author_ms(map: &[u8]) -> Option<u64> {
+    Map::read_all(map).ok().map(|map| map.time_ms())
 }
 
 fn expiry_of(content: &Content) -> Option<u32> {

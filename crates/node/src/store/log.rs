@@ -190,8 +190,8 @@ fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusq
     let mut statement = transaction.prepare_cached(
         "INSERT INTO message (seq, received_ms, own, name, target, identity, record, peer, text,
                               conversation, message_id, author, own_key, form, said, unreadable, state, request, mention,
-                              late)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+                              late, shown_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
          ON CONFLICT DO NOTHING",
     )?;
     let (record, peer, text) = match &message.content {
@@ -228,6 +228,7 @@ fn insert(transaction: &Transaction<'_>, seq: i64, message: &NewMessage) -> rusq
         reading.is_some_and(|reading| reading.request),
         reading.is_some_and(|reading| reading.mention),
         message.late,
+        signed(message.shown().0),
     ])?;
     Ok(inserted > 0)
 }

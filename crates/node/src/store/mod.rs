@@ -6,6 +6,7 @@
 mod copy;
 mod erased;
 mod events;
+mod history;
 mod log;
 mod outbox;
 mod overwrite;

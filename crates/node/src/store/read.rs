@@ -18,8 +18,8 @@ use crate::message::{Content, Delivery, Erase, Filter, Message, Page, Reading, S
 /// Reads at one time: more would only wait for the same disk. Others wait their turn.
 const READS_MAX: usize = 4;
 /// The forms whose message is a text: PascalCoin's own seals.
-const PASCAL: u8 = 6;
-const AES: u8 = 7;
+pub(super) const PASCAL: u8 = 6;
+pub(super) const AES: u8 = 7;
 /// A page is not filled beyond this, counted as the log counts: memory and answer stay small when texts are long.
 pub const PAGE_BYTES_MAX: u64 = 4 << 20;
 

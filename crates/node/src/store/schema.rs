@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::{overwrite, search};
+use super::{history, overwrite, search};
 use crate::private_file;
 
 /// Migration n makes version n of version n - 1. New ones are added at the end, old ones never change.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
@@ -22,9 +22,12 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/10.sql"),
     include_str!("migrations/11.sql"),
     include_str!("migrations/12.sql"),
+    include_str!("migrations/13.sql"),
 ];
 /// The version of the file that this program reads and writes.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;
+/// Since this version messages have their places as they are shown.
+const PLACED: u32 = 13;
 /// Says of a SQLite file whose it is: "NJar".
 const APPLICATION_ID: i32 = 0x4e4a_6172;
 /// How long a statement waits for another program that holds the file: stopping must not take longer.
@@ -131,6 +134,9 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
         }
         let run = || {
             transaction.execute_batch(sql)?;
+            if to == PLACED {
+                history::place_all(&transaction)?;
+            }
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", to)
         };
