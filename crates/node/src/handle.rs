@@ -13,14 +13,16 @@ use nightjar_core::link::NodeKey;
 use nightjar_core::name::TypedName;
 use nightjar_core::record::{LIFETIME_S_MAX, LIFETIME_S_MIN, MakeError, Record, Target};
 use nightjar_core::router::AddressSource;
+use nightjar_core::time::Wall;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::chain::view::ChainView;
 use crate::message::{
-    Conversation, Delivery, Draft, Erase, Event, EventPage, Filter, Found, Logged, Page, Receipt, Search, Seq,
+    Conversation, Delivery, Draft, Erase, Event, EventPage, Filter, Found, History, Logged, Message, Page, Receipt,
+    Search, Seq,
 };
 use crate::post::Post;
-use crate::store::{Again, Change, EraseError, ReadError, Store, Storing, WriteError};
+use crate::store::{Again, Change, EraseError, MarkError, ReadError, Store, Storing, WriteError};
 use crate::window::Window;
 
 /// Requests that wait for the engine; a caller beyond it waits.
@@ -401,9 +403,49 @@ impl Handle {
         self.store.conversations().await
     }
 
-    /// A conversation was read up to there.
+    /// A conversation was read up to there: all front ends have one place, which never moves back.
     pub async fn mark_read(&self, conversation: String, seq: Seq) -> Result<(), WriteError> {
         self.store.change(vec![Change::Read(conversation, seq)]).await
+    }
+
+    /// The same by a moment: up to the last message shown by then. Gives the moment that holds now. One that is still to come is cut to
+    /// now, or to the last message shown, if that is later; a conversation without messages has no place, and keeps what it had: 0 if
+    /// nothing.
+    pub async fn mark_read_until(&self, conversation: String, until: Wall) -> Result<Wall, MarkError> {
+        let now = self.post.now();
+        self.store.change(vec![Change::ReadUntil { conversation: conversation.clone(), until, now }]).await?;
+        Ok(self.store.read_until(&conversation).await?.unwrap_or_default())
+    }
+
+    /// Up to which moment of what is shown a conversation was read; `None` when it never was.
+    pub async fn read_until(&self, conversation: &str) -> Result<Option<Wall>, ReadError> {
+        self.store.read_until(conversation).await
+    }
+
+    /// Messages of conversations, read as one, in the order in which they are shown: oldest first, whichever end is wanted.
+    pub async fn history(&self, wanted: History) -> Result<Vec<Message>, ReadError> {
+        self.store.history(wanted).await
+    }
+
+    /// The message in one of these conversations whose id begins with these bytes, 1 to 16 of them; of several the one that is shown first.
+    pub async fn find_message(&self, conversations: &[String], id: &[u8]) -> Result<Option<Message>, ReadError> {
+        self.store.find_message(conversations, id).await
+    }
+
+    /// Messages of others behind the place up to which a conversation was read: the newest, in the order in which they are shown.
+    pub async fn unread(&self, conversation: &str, limit: usize) -> Result<Vec<Message>, ReadError> {
+        self.store.unread(conversation, limit).await
+    }
+
+    /// Conversations whose last message is shown behind `after` and before `before`, and when that is, in the order of these times: the
+    /// first `limit`.
+    pub async fn active_conversations(
+        &self,
+        after: Option<Wall>,
+        before: Option<Wall>,
+        limit: usize,
+    ) -> Result<Vec<(String, Wall)>, ReadError> {
+        self.store.active_conversations(after, before, limit).await
     }
 
     /// Takes messages of another log in, all or none; says how many were not there. Nothing of them is sent, and nobody is known

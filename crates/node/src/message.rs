@@ -166,6 +166,11 @@ impl Message {
     pub fn shown(&self) -> Wall {
         shown_of(&self.content, self.reading.as_ref(), self.received, self.late)
     }
+
+    /// Its place in the order in which a conversation is shown.
+    pub fn place(&self) -> Place {
+        Place { shown: self.shown(), seq: self.seq }
+    }
 }
 
 fn shown_of(content: &Content, reading: Option<&Reading>, received: Wall, late: bool) -> Wall {
@@ -340,6 +345,32 @@ pub struct Found {
     pub messages: Vec<Message>,
     /// There may be more: search on with `before` = this.
     pub next: Option<Seq>,
+}
+
+/// A place in the order in which a conversation is shown: by time, at the same time by seq.
+///
+/// Of a moment alone, `seq` 0 stands before all that is shown then, and [`Seq::MAX`] behind it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Place {
+    /// When it is shown as said, as [`Message::shown`] has it.
+    pub shown: Wall,
+    /// Its place in the log.
+    pub seq: Seq,
+}
+
+/// Which part of what was said is wanted, in the order in which it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// In these conversations, which are read as one.
+    pub conversations: Vec<String>,
+    /// Only behind this place.
+    pub after: Option<Place>,
+    /// Only before this place.
+    pub before: Option<Place>,
+    /// When there is more than is given: whether the newest of it is wanted, not the oldest.
+    pub newest: bool,
+    /// So many at the most.
+    pub limit: usize,
 }
 
 /// Which messages are to be erased.

@@ -3,6 +3,8 @@
 
 mod node_common;
 
+use nightjar_core::time::Wall;
+use nightjar_node::message::History;
 use node_common::TestNode;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,4 +22,30 @@ async fn a_line_of_three_nodes_carries_a_text_once() {
     for node in [one, two, three] {
         node.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_said_is_read_as_it_is_shown_up_to_any_moment_but_none_that_is_still_to_come() {
+    let node = TestNode::start(&[]).await;
+    node.listen("#demo").await;
+    node.say("#demo", "one").await;
+    node.say("#demo", "two").await;
+    let said = node.messages(2).await;
+    let name = said[0].reading.clone().unwrap().conversation;
+    let handle = node.handle();
+    let history = History { conversations: vec![name.clone()], newest: true, limit: 10, ..History::default() };
+    assert_eq!(handle.history(history).await.unwrap(), said);
+    assert_eq!(handle.active_conversations(None, None, 10).await.unwrap(), [(name.clone(), said[1].shown())]);
+    assert_eq!(handle.find_message(std::slice::from_ref(&name), &[0; 16]).await.unwrap(), None);
+    assert_eq!(handle.unread(&name, 10).await.unwrap(), [], "what one says oneself is never unread");
+    assert_eq!(handle.read_until(&name).await.unwrap(), None);
+    let first = said[0].shown();
+    assert_eq!(handle.mark_read_until(name.clone(), first).await.unwrap(), first);
+    assert_eq!(handle.read_until(&name).await.unwrap(), Some(first));
+    let now = handle.mark_read_until(name.clone(), Wall(u64::MAX)).await.unwrap();
+    assert!((said[1].shown()..=node.clock.wall()).contains(&now), "{now:?}");
+    assert_eq!(handle.mark_read_until(name.clone(), first).await.unwrap(), now);
+    assert_eq!(handle.mark_read_until("#never".to_owned(), first).await.unwrap(), Wall(0));
+    assert_eq!(handle.conversations().await.unwrap()[0].read, said[1].seq);
+    node.stop().await;
 }

@@ -26,7 +26,8 @@ use tokio::sync::watch;
 
 use crate::handle::{ListenTo, PAGE_MESSAGES_MAX};
 use crate::message::{
-    Content, Conversation, Erase, EventPage, Filter, Found, Logged, NewMessage, Page, Said, Search, Seq,
+    Content, Conversation, Erase, EventPage, Filter, Found, History, Logged, Message, NewMessage, Page, Said, Search,
+    Seq,
 };
 
 pub use copy::{check, copy};
@@ -140,6 +141,17 @@ pub enum EraseError {
     Write(#[from] WriteError),
 }
 
+/// It could not be said that a conversation was read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MarkError {
+    /// It was written down, but not what holds now.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It could not be written down.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
 impl Store {
     /// Opens or makes the file, brings it to the newest form, and starts its writer. Everything is stored as it comes.
     pub fn open(path: &Path, limits: StoreLimits) -> Result<Self, OpenError> {
@@ -221,6 +233,45 @@ impl Store {
     /// All conversations, those in which something was said last first; [`CONVERSATIONS_MAX`] at the most.
     pub async fn conversations(&self) -> Result<Vec<Conversation>, ReadError> {
         self.inner.readers.read(search::conversations).await
+    }
+
+    /// Messages in the order in which they are shown, oldest first: at most [`PAGE_MESSAGES_MAX`] and about [`PAGE_BYTES_MAX`], of those
+    /// that are wanted the first or the last.
+    pub async fn history(&self, wanted: History) -> Result<Vec<Message>, ReadError> {
+        few_conversations(&wanted.conversations)?;
+        let wanted = History { limit: wanted.limit.clamp(1, PAGE_MESSAGES_MAX), ..wanted };
+        self.inner.readers.read(move |connection| history::history(connection, &wanted)).await
+    }
+
+    /// The message in one of these conversations whose id begins with these bytes; of several the one that is shown first.
+    pub async fn find_message(&self, conversations: &[String], id: &[u8]) -> Result<Option<Message>, ReadError> {
+        few_conversations(conversations)?;
+        let (conversations, id) = (conversations.to_vec(), id.to_vec());
+        self.inner.readers.read(move |connection| history::find(connection, &conversations, &id)).await
+    }
+
+    /// Messages of others behind the place up to which a conversation was read: of those shown last at most `limit`,
+    /// [`PAGE_MESSAGES_MAX`] and about [`PAGE_BYTES_MAX`], in the order in which they are shown.
+    pub async fn unread(&self, conversation: &str, limit: usize) -> Result<Vec<Message>, ReadError> {
+        let (conversation, limit) = (conversation.to_owned(), limit.clamp(1, PAGE_MESSAGES_MAX));
+        self.inner.readers.read(move |connection| history::unread(connection, &conversation, limit)).await
+    }
+
+    /// Up to which moment of what is shown a conversation was read; `None` when it never was.
+    pub async fn read_until(&self, conversation: &str) -> Result<Option<Wall>, ReadError> {
+        let conversation = conversation.to_owned();
+        self.inner.readers.read(move |connection| history::read_until(connection, &conversation)).await
+    }
+
+    /// Conversations whose last message is shown behind `after` and before `before`, and when that is, in the order of these times: the
+    /// first `limit`, [`CONVERSATIONS_MAX`] at the most.
+    pub async fn active_conversations(
+        &self,
+        after: Option<Wall>,
+        before: Option<Wall>,
+        limit: usize,
+    ) -> Result<Vec<(String, Wall)>, ReadError> {
+        self.inner.readers.read(move |connection| history::active(connection, after, before, limit)).await
     }
 
     /// Erases messages, up to the last that is there now, in slices between which others are stored. What others may bring again is
@@ -349,6 +400,15 @@ fn in_order(path: &Path) -> Result<(rusqlite::Connection, People), OpenError> {
     copy::look_if_suspect(&connection, path)?;
     let people = people::people(&mut connection).map_err(|error| schema::unusable(path, &error))?;
     Ok((connection, people))
+}
+
+/// Each conversation costs a read a search of its own.
+fn few_conversations(conversations: &[String]) -> Result<(), ReadError> {
+    let have = conversations.len();
+    if have > FILTER_TARGETS_MAX {
+        return Err(ReadError(format!("{have} conversations in one read: the most is {FILTER_TARGETS_MAX}")));
+    }
+    Ok(())
 }
 
 /// The filter with its targets sorted, without doubles; not one that costs too much.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::log::Log;
 use super::outbox::{self, Again, Outgoing};
 use super::read::signed;
-use super::{cost, search};
+use super::{cost, history};
 use crate::chain::standing::Standing;
 use crate::message::{Delivery, NewMessage, Seq, Speaker};
 
@@ -222,6 +222,15 @@ pub enum Change {
     Erase(Vec<Seq>, Wall),
     /// A conversation was read up to there.
     Read(String, Seq),
+    /// A conversation was read up to this moment of what is shown; what is ahead of this time is cut.
+    ReadUntil {
+        /// Which.
+        conversation: String,
+        /// The moment.
+        until: Wall,
+        /// What time it is.
+        now: Wall,
+    },
 }
 
 /// What a change costs while it waits, when it has neither a message nor a text of some length in it.
@@ -252,7 +261,10 @@ pub(super) fn change(log: &mut Log<'_>, change: &Change) -> rusqlite::Result<()>
         Change::Acknowledged { conversation, by, id } => return log.acknowledge(conversation, by, id),
         Change::Outgoing(outgoing) => outbox::put(transaction, outgoing),
         Change::Erase(seqs, now) => return log.erase(&seqs.iter().map(|seq| signed(*seq)).collect::<Vec<_>>(), *now),
-        Change::Read(conversation, seq) => search::mark_read(transaction, conversation, *seq),
+        Change::Read(conversation, seq) => history::mark_read(transaction, conversation, *seq),
+        Change::ReadUntil { conversation, until, now } => {
+            history::mark_read_until(transaction, conversation, *until, *now)
+        }
         Change::NotOutgoing(conversation, id) => outbox::remove(transaction, conversation, *id),
         Change::Went(conversation, id) => outbox::went(transaction, conversation, *id),
         Change::Join(Joined { name, typed, root, password }) => transaction.execute(

@@ -1,4 +1,4 @@
-//! Search in what can be read, how far conversations were read, and what is left of them. Reads but for the index itself.
+//! Search in what can be read, and all conversations with what is unread in them. Reads but for the index itself.
 
 use std::time::{Duration, Instant};
 
@@ -93,8 +93,7 @@ fn run(connection: &mut Connection, wanted: &Search, expression: &str) -> rusqli
 /// All conversations, those in which something was said last first.
 pub(super) fn conversations(connection: &mut Connection) -> rusqlite::Result<Vec<Conversation>> {
     let look = connection.transaction()?;
-    // From each to the next by the index: SQLite would look at every message to find the distinct ones.
-    let mut next = look.prepare("SELECT min(conversation) FROM message WHERE conversation > ?1")?;
+    let mut next = look.prepare(NEXT_CONVERSATION)?;
     let mut last = look
         .prepare("SELECT seq, received_ms, request FROM message WHERE conversation = ?1 ORDER BY seq DESC LIMIT 1")?;
     let mut read_to = look.prepare("SELECT seq FROM read WHERE conversation = ?1")?;
@@ -125,6 +124,9 @@ pub(super) fn conversations(connection: &mut Connection) -> rusqlite::Result<Vec
     all.sort_by_key(|conversation| std::cmp::Reverse(conversation.last_seq));
     Ok(all)
 }
+
+/// From each conversation to the next by an index: SQLite would look at every message to find the distinct ones.
+pub(super) const NEXT_CONVERSATION: &str = "SELECT min(conversation) FROM message WHERE conversation > ?1";
 
 /// Makes what was stored before there was a search findable, once.
 pub(super) fn index_all(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -170,16 +172,6 @@ pub(super) fn forget(transaction: &Connection, seq: i64) -> rusqlite::Result<()>
         .prepare_cached("INSERT INTO message_text (message_text, rowid, text) VALUES ('delete', ?1, ?2)")?
         .execute(params![seq, text])
         .map(drop)
-}
-
-/// Up to which seq a conversation was read: never back, and never beyond what there is. One without messages has no place.
-pub(super) fn mark_read(connection: &Connection, conversation: &str, seq: Seq) -> rusqlite::Result<usize> {
-    connection.execute(
-        "INSERT INTO read (conversation, seq) SELECT ?1, min(?2, last_seq) FROM log
-             WHERE EXISTS (SELECT 1 FROM message WHERE conversation = ?1)
-         ON CONFLICT (conversation) DO UPDATE SET seq = max(seq, excluded.seq)",
-        params![conversation, signed(seq)],
-    )
 }
 
 #[cfg(test)]
