@@ -11,7 +11,7 @@ use nightjar_node::message::{Content, Delivery, Event as NodeEvent, Filter, Mess
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::hub::{Event, Fate, Hub, Kind, Outcome, Place, Said};
+use super::hub::{Event, Fate, Hub, Outcome, Place, Said};
 use super::order::HoldBack;
 use super::people::Source;
 use super::show::{quote, words_of};
@@ -252,9 +252,4 @@ fn fate(hub: &Hub, message: &Message) {
         let what = Outcome::Failed(format!("\"{text}\" was not sent: {why}"));
         hub.tell(client, Event::Fate(Arc::new(Fate { to, what })));
     }
-}
-
-/// Whether something is a text that a person would read as news.
-pub(super) const fn is_words(kind: Kind) -> bool {
-    matches!(kind, Kind::Text | Kind::Action | Kind::Notice)
 }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::IrcConfig;
 use crate::token::Token;
 
-use super::people::{People, Person, Rank, Renamed, Source, fold};
+use super::people::{People, Person, Rank, Renamed, Source, fold, proven};
 
 /// Clients at one time: more than a machine's users run, and each takes a file of those that a process may open.
 pub(super) const CLIENTS_MAX: usize = 640;
@@ -523,6 +523,12 @@ impl Hub {
     /// Who speaks for clients that chose nobody.
     pub(super) fn default_key(&self) -> Option<ChatKey> {
         self.node.post().identities().find(DEFAULT).ok().map(|identity| identity.key)
+    }
+
+    /// The account that a key is proven to speak for.
+    pub(super) fn proven_account(&self, key: &ChatKey) -> Option<String> {
+        let known = self.node.post().who_is(&Who::Key(key.to_string()));
+        known.iter().find(|known| known.speaker.key == *key).and_then(|known| proven(&known.speaker))
     }
 
     /// What the other side of a conversation is called: the nick of a person, or the name itself.

@@ -84,7 +84,7 @@ pub(super) fn host_of(standing: Standing, account: Option<u32>) -> String {
 }
 
 /// The account that is proven, in words.
-fn proven(speaker: &Speaker) -> Option<String> {
+pub(super) fn proven(speaker: &Speaker) -> Option<String> {
     let is_proven = matches!(speaker.standing, Standing::Proven | Standing::ProvenByPeers);
     speaker.account.filter(|_| is_proven).map(|account| Name::Account(account).text())
 }

@@ -198,7 +198,11 @@ impl Session {
     fn line_fault(&mut self, fault: LineFault) {
         match fault {
             LineFault::TooLong => self.numeric(ERR_INPUTTOOLONG, &[], &fault.to_string()),
-            LineFault::NotUtf8 => self.fail("*", "INVALID_UTF8", &[], &fault.to_string()),
+            // Who sends something else than UTF-8 may not know of standard replies, and is told by one all the same (IRCv3, UTF8ONLY).
+            LineFault::NotUtf8 => {
+                let reply = self.from_server("FAIL").param("*").param("INVALID_UTF8").text(fault.to_string());
+                self.reply(reply);
+            }
             LineFault::ForbiddenByte | LineFault::NoCommand => self.fail("*", "INVALID_LINE", &[], &fault.to_string()),
         }
     }

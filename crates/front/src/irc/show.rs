@@ -185,18 +185,21 @@ pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
         session.reply(begin);
     }
     for said in all {
-        let timeless =
-            !session.caps.has(Cap::ServerTime) && matches!(said.kind, Kind::Text | Kind::Action | Kind::Notice);
-        let from_self = Arc::clone(&said.from);
-        let shown = Said { text: said.text.clone(), from: from_self, tags: said.tags.clone(), ..(**said).clone() };
-        let shown =
-            if timeless { Said { text: format!("[{}] {}", when(said.time_ms), said.text), ..shown } } else { shown };
+        let mut shown = (**said).clone();
+        if !session.caps.has(Cap::ServerTime) && is_words(said.kind) {
+            shown.text = format!("[{}] {}", when(said.time_ms), said.text);
+        }
         said_in(session, &shown, to, batch.as_deref());
     }
     if let Some(name) = batch {
         let end = session.from_server("BATCH").param(format!("-{name}"));
         session.reply(end);
     }
+}
+
+/// Whether it is a text that a person reads.
+const fn is_words(kind: Kind) -> bool {
+    matches!(kind, Kind::Text | Kind::Action | Kind::Notice)
 }
 
 /// A moment in words, without its seconds.

@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use nightjar_core::name::{Name, TypedName};
-use nightjar_envelope::key::ChatKey;
+use nightjar_node::identity::DEFAULT;
 use nightjar_node::post::{Known, Who};
 
 use super::channel::channel_of;
@@ -41,8 +41,7 @@ pub(super) async fn who(session: &mut Session, line: &Line) {
         };
         let clients = session.hub.clients().into_iter().filter(|client| is_meant(&client.source));
         let listed = |client: ClientLook| {
-            let channel = client.channels.first().cloned().unwrap_or_else(|| "*".to_owned());
-            (channel, Listed { source: client.source, away: client.away.is_some(), local: true })
+            ("*".to_owned(), Listed { source: client.source, away: client.away.is_some(), local: true })
         };
         found.extend(clients.map(listed));
         let heard = session.hub.channels().into_iter().flat_map(|look| {
@@ -97,22 +96,26 @@ fn whois_client(session: &mut Session, look: &ClientLook) {
     if !look.channels.is_empty() {
         session.numeric(RPL_WHOISCHANNELS, &[&nick], &look.channels.join(" "));
     }
-    session.numeric(RPL_WHOISSERVER, &[&nick, &name], "a client of this node");
     let identities = session.hub.node.post().identities();
     let identity = match look.identity {
         Some(key) => identities.list().into_iter().find(|identity| identity.key == key),
-        None => identities.list().into_iter().find(|identity| identity.default),
+        None => identities.find(DEFAULT).ok(),
     };
     let speaks = match &identity {
-        Some(identity) => format!("speaks as {}, key {}", register::called(identity), identity.key),
-        None => "speaks unsigned: this node has no chat key".to_owned(),
+        Some(identity) => {
+            format!("a client of this node, speaks as {}, key {}", register::called(identity), identity.key)
+        }
+        None => "a client of this node, speaks unsigned".to_owned(),
     };
-    session.numeric(RPL_WHOISSPECIAL, &[&nick], &speaks);
+    session.numeric(RPL_WHOISSERVER, &[&nick, &name], &speaks);
+    if let Some(account) = &look.source.account {
+        session.numeric(RPL_WHOISACCOUNT, &[&nick, account], "is proven to speak for account");
+    }
     if let Some(away) = &look.away {
         session.numeric(RPL_AWAY, &[&nick], away);
     }
-    let times = [look.idle_s.to_string(), (look.since.0 / 1000).to_string()];
-    session.numeric(RPL_WHOISIDLE, &[&nick, &times[0], &times[1]], "seconds idle, signon time");
+    let (idle, since) = (look.idle_s.to_string(), (look.since.0 / 1000).to_string());
+    session.numeric(RPL_WHOISIDLE, &[&nick, &idle, &since], "seconds idle, signon time");
 }
 
 async fn whois_heard(session: &mut Session, nick: &str) {
@@ -280,9 +283,4 @@ pub(super) async fn setname(session: &mut Session, line: &Line) {
         let reply = session.from_self("SETNAME").text(realname);
         session.reply(reply);
     }
-}
-
-/// The key that a nick means to this gateway, a local client's apart.
-pub(super) fn key_called(session: &Session, nick: &str) -> Option<ChatKey> {
-    session.hub.person_called(nick).map(|person| person.speaker.key)
 }

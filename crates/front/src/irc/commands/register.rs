@@ -263,6 +263,9 @@ pub(super) async fn user(session: &mut Session, line: &Line) {
         return;
     }
     let [user, .., realname] = line.params.as_slice() else { return };
+    if realname.is_empty() {
+        return session.numeric(ERR_NEEDMOREPARAMS, &["USER"], "not enough parameters: the real name is empty");
+    }
     let user: String = user.chars().filter(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.')).collect();
     let user = text::head(&user, USER_BYTES_MAX).to_owned();
     let user = if user.is_empty() { "user".to_owned() } else { user };
@@ -300,9 +303,10 @@ async fn register(session: &mut Session) {
     let own = identity.as_ref().and_then(|identity| identity.nick.clone());
     let mut named =
         own.into_iter().filter(|own| fold(&nick) != *own && !session.hub.is_taken(own)).chain([nick.clone()]);
+    let account = identity.as_ref().and_then(|identity| session.hub.proven_account(&identity.key));
     let source = |nick: String| {
-        let (user, realname) = (user.clone(), realname.clone());
-        Arc::new(Source { nick, user, host: "local".to_owned(), account: None, realname })
+        let (user, realname, account) = (user.clone(), realname.clone(), account.clone());
+        Arc::new(Source { nick, user, host: "local".to_owned(), account, realname })
     };
     let entered = named.find_map(|nick| {
         let source = source(nick);
