@@ -9,7 +9,7 @@ use crate::irc::caps::{self, Cap};
 use crate::irc::hub::{CHANNELS_MAX, Deed};
 use crate::irc::line::Line;
 use crate::irc::numeric::*;
-use crate::irc::people::{MARK, Source, fold};
+use crate::irc::people::{DIGITS, MARK, Source, fold};
 use crate::irc::session::{Session, TARGETS_MAX};
 use crate::irc::{peer, text};
 
@@ -177,7 +177,7 @@ fn let_in(session: &mut Session, identity: &str, token: &str) -> Result<String, 
 /// What an identity is called: its nick, or the beginning of its key.
 pub(in crate::irc) fn called(identity: &Identity) -> String {
     let key = identity.key.to_string();
-    identity.nick.clone().unwrap_or_else(|| format!("key{MARK}{}", key.get(..8).unwrap_or(&key)))
+    identity.nick.clone().unwrap_or_else(|| format!("key{MARK}{}", key.get(..DIGITS).unwrap_or(&key)))
 }
 
 pub(super) async fn nick(session: &mut Session, line: &Line) {
