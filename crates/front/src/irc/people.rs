@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn key(number: u8) -> ChatKey {
-        ChatSecret::from_seed([number; 32]).public()
+        ChatSecret::from_seed(&[number; 32].into()).public()
     }
 
     fn speaker(number: u8, nick: Option<&str>) -> Speaker {
@@ -309,7 +309,7 @@ mod tests {
         for number in 0..PEOPLE_MAX as u64 + 10 {
             let mut seed = [0; 32];
             seed[..8].copy_from_slice(&number.to_le_bytes());
-            let speaker = Speaker { key: ChatSecret::from_seed(seed).public(), ..speaker(0, Some("raven")) };
+            let speaker = Speaker { key: ChatSecret::from_seed(&seed.into()).public(), ..speaker(0, Some("raven")) };
             people.meet(&speaker, || Rank::Stranger, |_| false);
         }
         assert!(people.by_key.len() == PEOPLE_MAX && people.by_nick.len() == PEOPLE_MAX);
