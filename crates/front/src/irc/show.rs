@@ -180,9 +180,16 @@ pub(super) fn place_of(session: &Session, place: &Place) -> String {
 /// Shows what was said while the client could not hear it: as a batch, or with times in words for those who know neither.
 pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
     let batch = session.caps.has(Cap::Batch).then(|| session.batch_name());
-    if let Some(name) = &batch {
-        let begin = session.from_server("BATCH").param(format!("+{name}")).param("chathistory").param(to);
-        session.reply(begin);
+    match (&batch, all.first()) {
+        (Some(name), _) => {
+            let begin = session.from_server("BATCH").param(format!("+{name}")).param("chathistory").param(to);
+            session.reply(begin);
+        }
+        (None, Some(first)) => {
+            let what = format!("what was said from {} UTC on, {} messages:", when(first.time_ms), all.len());
+            mark(session, to, what);
+        }
+        (None, None) => {}
     }
     for said in all {
         let mut shown = (**said).clone();
@@ -191,10 +198,21 @@ pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
         }
         said_in(session, &shown, to, batch.as_deref());
     }
-    if let Some(name) = batch {
-        let end = session.from_server("BATCH").param(format!("-{name}"));
-        session.reply(end);
+    match batch {
+        Some(name) => {
+            let end = session.from_server("BATCH").param(format!("-{name}"));
+            session.reply(end);
+        }
+        None => mark(session, to, "that was said before".to_owned()),
     }
+}
+
+/// Says where history begins and ends, to clients that know no batches: some show the time at which a line came, whatever the line says.
+fn mark(session: &mut Session, to: &str, what: String) {
+    let is_channel = to.starts_with('#');
+    let to = if is_channel { to.to_owned() } else { session.source.nick.clone() };
+    let reply = session.from_server("NOTICE").param(to).text(what);
+    session.reply(reply);
 }
 
 /// Whether it is a text that a person reads.

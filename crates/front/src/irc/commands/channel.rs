@@ -292,7 +292,9 @@ fn channel_mode(session: &mut Session, typed: &str, rest: &[String]) {
 }
 
 fn user_mode(session: &mut Session, nick: &str, rest: &[String]) {
-    if !nick.eq_ignore_ascii_case(&session.source.nick) {
+    // A client that got another nick than it asked for may still think of itself by that.
+    let is_asked = session.entering.nick.as_ref().is_some_and(|asked| asked.eq_ignore_ascii_case(nick));
+    if !nick.eq_ignore_ascii_case(&session.source.nick) && !is_asked {
         return session.numeric(ERR_USERSDONTMATCH, &[], "the modes of others cannot be seen or changed");
     }
     let Some(modes) = rest.first() else {

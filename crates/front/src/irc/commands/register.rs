@@ -27,7 +27,7 @@ const HTTP: [&str; 9] = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PAT
 /// What a client has said before it is registered.
 #[derive(Debug, Default)]
 pub(in crate::irc) struct Entering {
-    nick: Option<String>,
+    pub(in crate::irc) nick: Option<String>,
     user: Option<(String, String)>,
     /// Capabilities are being agreed on: the registration waits for CAP END.
     negotiates: bool,
