@@ -68,12 +68,13 @@ async fn talk(
             return why;
         }
         let has_room = session.out().len() < OUT_BYTES_SOFT;
-        if has_room && session.takes_lines() {
-            if let Some(line) = lines.next() {
-                session.take(line).await;
-                events = events.or_else(|| session.events.take());
-                continue;
-            }
+        if has_room
+            && session.takes_lines()
+            && let Some(line) = lines.next()
+        {
+            session.take(line).await;
+            events = events.or_else(|| session.events.take());
+            continue;
         }
         let may_read = has_room && session.takes_lines();
         let due = due(session, heard, written, asked);

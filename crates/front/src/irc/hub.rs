@@ -37,6 +37,8 @@ pub(super) const HEARD_MS: u64 = 30 * 60_000;
 const SENT_MAX: usize = 8_192;
 /// Wallets that can be answered by their nicks.
 const WALLETS_MAX: usize = 256;
+/// Clients that left and are remembered.
+const GONE_MAX: usize = 256;
 /// Strangers who ask to talk of whom it is known that it was told; then it is told again.
 const ASKED_MAX: usize = 4_096;
 
@@ -120,6 +122,7 @@ pub(super) enum Deed {
     Renamed(String),
     Away(Option<String>),
     Realname(String),
+    Invited(String),
     Topic(String, String),
 }
 
@@ -151,6 +154,7 @@ struct Client {
     /// The identity that speaks, if it was chosen; else the default one.
     identity: Option<ChatKey>,
     away: Option<String>,
+    invisible: bool,
     channels: BTreeSet<String>,
     events: mpsc::Sender<Event>,
     since: Wall,
@@ -163,6 +167,8 @@ pub(super) struct ClientLook {
     pub(super) source: Arc<Source>,
     pub(super) identity: Option<ChatKey>,
     pub(super) away: Option<String>,
+    /// It is listed only to those who share a channel with it, or know its nick.
+    pub(super) invisible: bool,
     /// As they were typed.
     pub(super) channels: Vec<String>,
     pub(super) since: Wall,
@@ -212,6 +218,8 @@ struct State {
     channels: BTreeMap<String, Channel>,
     most: usize,
     people: People,
+    /// Clients that left, the last first.
+    gone: VecDeque<(Arc<Source>, Wall)>,
     /// Wallets that wrote to this node, by their nicks here.
     wallets: BTreeMap<String, SocketAddr>,
     sent: HashMap<MessageId, (ClientId, String)>,
@@ -281,8 +289,16 @@ impl Hub {
         let id = state.next;
         state.nicks.insert(folded, id);
         let since = self.node.post().now();
-        let client =
-            Client { source, identity, away: None, channels: BTreeSet::new(), events, since, spoke: Instant::now() };
+        let client = Client {
+            source,
+            identity,
+            away: None,
+            invisible: false,
+            channels: BTreeSet::new(),
+            events,
+            since,
+            spoke: Instant::now(),
+        };
         state.clients.insert(id, client);
         state.most = state.most.max(state.clients.len());
         Some((id, receiver))
@@ -326,6 +342,8 @@ impl Hub {
         let mut state = self.lock();
         let Some(who) = state.clients.get(&id).map(|client| Arc::clone(&client.source)) else { return };
         state.nicks.remove(&fold(&who.nick));
+        state.gone.push_front((Arc::clone(&who), self.node.post().now()));
+        state.gone.truncate(GONE_MAX);
         state.tell_neighbours(id, &Did { who, what: Deed::Quit(why.to_owned()), time_ms: self.now_ms() });
         for channel in state.clients.remove(&id).map(|client| client.channels).unwrap_or_default() {
             state.forget_member(&channel, id);
@@ -339,7 +357,7 @@ impl Hub {
         if !client.channels.insert(folded.to_owned()) {
             return false;
         }
-        let who = Arc::clone(&client.source);
+        let (who, away) = (Arc::clone(&client.source), client.away.clone());
         let now_ms = self.now_ms();
         let channel = state.channels.entry(folded.to_owned()).or_insert_with(|| Channel {
             typed: typed.to_owned(),
@@ -348,8 +366,12 @@ impl Hub {
         });
         channel.members.insert(id);
         let typed = channel.typed.clone();
-        let did = Did { who, what: Deed::Joined(typed), time_ms: now_ms };
+        let did = Did { who: Arc::clone(&who), what: Deed::Joined(typed), time_ms: now_ms };
         state.tell_channel(folded, Some(id), &Event::Did(Arc::new(did)));
+        if away.is_some() {
+            let did = Did { who, what: Deed::Away(away), time_ms: now_ms };
+            state.tell_channel(folded, Some(id), &Event::Did(Arc::new(did)));
+        }
         true
     }
 
@@ -414,6 +436,19 @@ impl Hub {
         let mut state = self.lock();
         let meant = state.clients.iter_mut().filter(|(id, client)| Some(**id) != but && is_meant(client.identity));
         meant.for_each(|(_, client)| client.tell(event.clone()));
+    }
+
+    /// Clients that had this nick and left, the last first, and when.
+    pub(super) fn gone(&self, nick: &str) -> Vec<(Arc<Source>, Wall)> {
+        let state = self.lock();
+        state.gone.iter().filter(|(source, _)| fold(&source.nick) == fold(nick)).cloned().collect()
+    }
+
+    /// Whether a client is listed only to those who share a channel with it.
+    pub(super) fn set_invisible(&self, id: ClientId, invisible: bool) {
+        if let Some(client) = self.lock().clients.get_mut(&id) {
+            client.invisible = invisible;
+        }
     }
 
     /// The client here that has this nick.
@@ -569,7 +604,7 @@ impl Hub {
         let oldest = channel.heard.iter().min_by_key(|(_, when)| **when).map(|(key, _)| *key);
         let too_many = channel.heard.len() > HEARD_MAX;
         let typed = channel.typed.clone();
-        let gone = oldest.filter(|_| too_many).inspect(|oldest| drop(channel.heard.remove(oldest)));
+        let gone = oldest.filter(|oldest| too_many && channel.heard.remove(oldest).is_some());
         let time_ms = self.now_ms();
         if let Some(gone) = gone {
             state.tell_parted(folded, &gone, time_ms);
@@ -676,6 +711,7 @@ impl State {
             source: Arc::clone(&client.source),
             identity: client.identity,
             away: client.away.clone(),
+            invisible: client.invisible,
             channels: typed.map(|channel| channel.typed.clone()).collect(),
             since: client.since,
             idle_s: client.spoke.elapsed().as_secs(),

@@ -9,11 +9,11 @@ use nightjar_node::chain::standing::Standing;
 use nightjar_node::message::Speaker;
 
 /// Authors that have a nick here. Those heard longest ago go first: a stranger can make a key for each message.
-pub const PEOPLE_MAX: usize = 4_096;
+pub(super) const PEOPLE_MAX: usize = 4_096;
 /// Digits of a key behind a nick that another has. More when somebody made a key that begins the same.
 pub(super) const DIGITS: usize = 12;
 /// What stands between a nick and digits. No nick on the network holds it, so that none can look like one with digits.
-pub const MARK: char = '~';
+pub(super) const MARK: char = '~';
 /// Who is called so is a part of a server, by what IRC users are used to.
 const SERVICES: [&str; 14] = [
     "nickserv", "chanserv", "memoserv", "operserv", "botserv", "hostserv", "saslserv", "authserv", "global",

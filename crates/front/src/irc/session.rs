@@ -64,6 +64,8 @@ pub(super) struct Session {
     pub(super) sends: mpsc::Sender<ToSend>,
     pub(super) told: Told,
     replies: Vec<Reply>,
+    /// What the line in hand is labelled with.
+    label: Option<String>,
     batches: u64,
     out: Vec<u8>,
     end: Option<String>,
@@ -130,6 +132,7 @@ impl Session {
             sends,
             told: Told::default(),
             replies: Vec::new(),
+            label: None,
             batches: 0,
             out: Vec::new(),
             end: None,
@@ -163,13 +166,16 @@ impl Session {
         };
         let label =
             line.tag("label").filter(|label| self.caps.has(Cap::LabeledResponse) && label.len() <= LABEL_BYTES_MAX);
-        let label = label.filter(|label| !label.is_empty()).map(str::to_owned);
-        let is_part = self.take_multiline(&line);
-        if !is_part {
+        self.label = label.filter(|label| !label.is_empty()).map(str::to_owned);
+        if self.take_multiline(&line) {
+            // What is a part of something is answered when all of it is there, or was refused.
+            if self.replies.is_empty() {
+                self.label = None;
+            }
+        } else {
             self.run(&line).await;
         }
-        // What is a part of something is answered when all of it is there.
-        let label = if is_part { None } else { label };
+        let label = self.label.take();
         self.write(label);
     }
 
@@ -269,6 +275,16 @@ impl Session {
             let reply = self.stamped(reply, self.hub.now_ms());
             self.reply(reply);
         }
+    }
+
+    /// The label of the line in hand, which is answered later.
+    pub(super) const fn take_label(&mut self) -> Option<String> {
+        self.label.take()
+    }
+
+    /// The answer to the line in hand is that to an earlier one.
+    pub(super) fn set_label(&mut self, label: Option<String>) {
+        self.label = label;
     }
 
     /// One more line for the client.

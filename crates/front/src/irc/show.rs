@@ -108,12 +108,8 @@ pub(super) fn said_in(session: &mut Session, said: &Said, to: &str, batch: Optio
     let lines = text::lines(&words, room);
     let is_action = matches!(said.kind, Kind::Action | Kind::Reaction);
     let as_text = |line: String| if is_action { format!("{CTCP}ACTION {line}{CTCP}") } else { line };
-    if lines.len() > 1
-        && batch.is_none()
-        && session.caps.has(Cap::Multiline)
-        && session.caps.has(Cap::Batch)
-        && !is_action
-    {
+    let is_long = lines.len() > 1 || words.contains('\n');
+    if is_long && batch.is_none() && session.caps.has(Cap::Multiline) && session.caps.has(Cap::Batch) && !is_action {
         multiline(session, said, to, room, base);
         return;
     }
@@ -121,7 +117,7 @@ pub(super) fn said_in(session: &mut Session, said: &Said, to: &str, batch: Optio
         let mut reply = base.clone();
         if number > 0 {
             // One message has one id: of what it is cut into only the first line has it.
-            reply.tags.retain(|(key, _)| matches!(key.as_ref(), "time" | "account" | "batch"));
+            reply.tags.retain(|(key, _)| matches!(key.as_ref(), "time" | "account" | "batch") || key.starts_with('+'));
         }
         session.reply(reply.text(as_text(line)));
     }
@@ -255,6 +251,10 @@ pub(super) fn did(session: &mut Session, did: &Did) {
                 return;
             }
             from(session, "SETNAME", who).text(name.clone())
+        }
+        Deed::Invited(channel) => {
+            let nick = session.source.nick.clone();
+            from(session, "INVITE", who).param(nick).param(channel.clone())
         }
         Deed::Topic(channel, topic) => from(session, "TOPIC", who).param(channel.clone()).text(topic.clone()),
     };

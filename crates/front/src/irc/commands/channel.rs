@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::control::{self, CONTROL};
 use super::history;
 use crate::irc::caps::Cap;
-use crate::irc::hub::{CHANNELS_MAX, ChannelLook, Listed};
+use crate::irc::hub::{CHANNELS_MAX, ChannelLook, Deed, Did, Event, Listed};
 use crate::irc::line::{Line, Reply};
 use crate::irc::numeric::*;
 use crate::irc::session::Session;
@@ -237,6 +237,9 @@ pub(super) async fn topic(session: &mut Session, line: &Line) {
         return session.numeric(ERR_NOTONCHANNEL, &[typed], "you are not in that channel");
     }
     let new = text::head(&text::clean(new), TOPIC_BYTES_MAX).to_owned();
+    if look.topic.as_ref().map_or("", |topic| topic.text.as_str()) == new {
+        return;
+    }
     if let Some(id) = session.id {
         session.hub.set_topic(id, &folded, &new);
     }
@@ -310,6 +313,9 @@ fn user_mode(session: &mut Session, nick: &str, rest: &[String]) {
         }
     }
     if before != session.invisible {
+        if let Some(id) = session.id {
+            session.hub.set_invisible(id, session.invisible);
+        }
         let nick = session.source.nick.clone();
         let reply = session.from_self("MODE").param(nick).text(if session.invisible { "+i" } else { "-i" });
         session.reply(reply);
@@ -341,14 +347,32 @@ pub(super) async fn invite(session: &mut Session, line: &Line) {
         [_] => session.numeric(ERR_NEEDMOREPARAMS, &["INVITE"], "not enough parameters: INVITE NICK #CHANNEL"),
         [nick, typed, ..] => match channel_of(typed) {
             Err(why) => session.numeric(ERR_NOSUCHCHANNEL, &[typed], &why),
+            Ok((_, folded)) if session.hub.channel(&folded).is_none() => {
+                session.numeric(ERR_NOSUCHCHANNEL, &[typed], "nobody here is in that channel");
+            }
             Ok((_, folded)) if !session.channels.contains_key(&folded) => {
                 session.numeric(ERR_NOTONCHANNEL, &[typed], "you are not in that channel");
             }
-            Ok(_) => session.numeric(
-                ERR_CHANOPRIVSNEEDED,
-                &[typed],
-                &format!("everybody may join where there is no passphrase: write to {nick} and name the channel"),
-            ),
+            Ok((_, folded)) => invite_to(session, nick, typed, &folded),
         },
+    }
+}
+
+/// A client of this node is told; others would have to be written to, which is for the user to do.
+fn invite_to(session: &mut Session, nick: &str, typed: &str, folded: &str) {
+    let Some((other, look)) = session.hub.client_called(nick) else {
+        let text =
+            format!("{nick} is no client of this node: write to {nick} and name the channel, everybody may join it");
+        return session.numeric(ERR_NOSUCHNICK, &[nick], &text);
+    };
+    let Some(channel) = session.hub.channel(folded) else { return };
+    if channel.people.iter().any(|listed| listed.local && listed.source.nick == look.source.nick) {
+        return session.numeric(ERR_USERONCHANNEL, &[&look.source.nick, typed], "is there already");
+    }
+    let did = Did { who: session.source.clone(), what: Deed::Invited(channel.typed), time_ms: session.hub.now_ms() };
+    session.hub.tell(other, Event::Did(std::sync::Arc::new(did)));
+    session.numeric_bare(RPL_INVITING, &[&look.source.nick, typed]);
+    if let Some(away) = look.away {
+        session.numeric(RPL_AWAY, &[&look.source.nick], &away);
     }
 }

@@ -39,7 +39,14 @@ pub(super) async fn who(session: &mut Session, line: &Line) {
             wildmatch(&folded, &fold(&source.nick))
                 || (folded.contains(['*', '?', '@', '!']) && wildmatch(&folded, &fold(&source.mask())))
         };
-        let clients = session.hub.clients().into_iter().filter(|client| is_meant(&client.source));
+        let is_mask = folded.contains(['*', '?']);
+        let own = session.hub.client_called(&session.source.nick).map_or_else(Vec::new, |(_, look)| look.channels);
+        let is_hidden = |client: &ClientLook| {
+            let shares = client.channels.iter().any(|channel| own.contains(channel));
+            is_mask && client.invisible && !shares && client.source.nick != session.source.nick
+        };
+        let clients = session.hub.clients().into_iter();
+        let clients = clients.filter(|client| is_meant(&client.source) && !is_hidden(client));
         let listed = |client: ClientLook| {
             ("*".to_owned(), Listed { source: client.source, away: client.away.is_some(), local: true })
         };
@@ -219,13 +226,15 @@ pub(super) async fn whowas(session: &mut Session, line: &Line) {
     let Some(nick) = line.params.first().filter(|nick| !nick.is_empty()) else {
         return session.numeric(ERR_NONICKNAMEGIVEN, &[], "say whose nick");
     };
-    let person = session.hub.person_called(nick).filter(|_| session.hub.client_called(nick).is_none());
-    match person {
-        Some(person) => {
-            let source = person.source;
-            session.numeric(RPL_WHOWASUSER, &[&source.nick, &source.user, &source.host, "*"], &source.realname);
-        }
-        None => session.numeric(ERR_WASNOSUCHNICK, &[nick], "nobody of that name was heard"),
+    let most = line.params.get(1).and_then(|count| count.parse::<usize>().ok()).filter(|count| *count > 0);
+    let gone = session.hub.gone(nick);
+    let name = session.hub.name().to_owned();
+    for (source, when) in gone.iter().take(most.unwrap_or(usize::MAX)) {
+        session.numeric(RPL_WHOWASUSER, &[&source.nick, &source.user, &source.host, "*"], &source.realname);
+        session.numeric(RPL_WHOISSERVER, &[&source.nick, &name], &text::time_tag(when.0));
+    }
+    if gone.is_empty() {
+        session.numeric(ERR_WASNOSUCHNICK, &[nick], "no client of that nick left; WHOIS knows who was heard");
     }
     session.numeric(RPL_ENDOFWHOWAS, &[nick], "End of WHOWAS");
 }

@@ -55,7 +55,7 @@ pub(super) async fn cap(session: &mut Session, line: &Line) {
             session.entering.negotiates |= !is_registered;
             if wish.parse::<u32>().is_ok_and(|version| version >= 302) {
                 session.entering.knows_values = true;
-                session.caps.add(Cap::CapNotify);
+                session.caps.add(Cap::NewsOfCaps);
             }
             let offered = caps::offered(session.entering.knows_values);
             cap_reply(session, "LS", &offered);

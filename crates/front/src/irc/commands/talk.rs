@@ -29,8 +29,10 @@ pub(in crate::irc) struct Multiline {
     text: String,
     lines: usize,
     tags: Vec<(String, String)>,
-    /// It is too long, and why.
-    refused: Option<(&'static str, String)>,
+    /// What its beginning was labelled with: all of it is answered by that.
+    label: Option<String>,
+    /// It was refused: what is still to come of it is passed over.
+    refused: bool,
 }
 
 /// One thing that a client says.
@@ -85,7 +87,8 @@ pub(super) async fn tagmsg(session: &mut Session, line: &Line) {
     let tags = client_tags(line);
     let sign = tags.iter().find(|(key, _)| key == "+draft/react" || key == "+react").map(|(_, sign)| sign.clone());
     let mut said = Utterance { command: "TAGMSG", kind: Kind::Tags, text: String::new(), tags };
-    if let Some(sign) = sign.filter(|sign| !sign.is_empty() && said.reply_to().is_some()) {
+    let is_answer = said.reply_to().and_then(reply_bytes).is_some();
+    if let Some(sign) = sign.filter(|sign| !sign.is_empty() && is_answer) {
         (said.kind, said.text) = (Kind::Reaction, sign);
     }
     say_to_all(session, targets, &said).await;
@@ -229,18 +232,8 @@ async fn publish(
         }
         return;
     }
-    let reply_to = match said.reply_to().map(reply_bytes) {
-        Some(None) => {
-            return session.fail(
-                said.command,
-                "INVALID_REPLY",
-                &[to],
-                "only a message with an id of the network can be answered",
-            );
-        }
-        Some(Some(bytes)) => Some(bytes),
-        None => None,
-    };
+    // What has no id on the network can be answered only among clients here: they get the tag.
+    let reply_to = said.reply_to().and_then(reply_bytes);
     let letter = Letter {
         kind: match kind {
             Kind::Text | Kind::Tags => MessageKind::Text,
@@ -298,6 +291,7 @@ pub(super) async fn batch(session: &mut Session, line: &Line) {
     let [name, rest @ ..] = line.params.as_slice() else { return };
     if let Some(name) = name.strip_prefix('-') {
         match session.multiline.take_if(|open| open.name == *name) {
+            Some(whole) if whole.refused => {}
             Some(whole) => finish(session, whole).await,
             None => session.fail("BATCH", "INVALID_REFTAG", &[name], "no such batch is open"),
         }
@@ -308,9 +302,8 @@ pub(super) async fn batch(session: &mut Session, line: &Line) {
     };
     match rest {
         [kind, to, ..] if kind == "draft/multiline" && session.caps.has(Cap::Multiline) => {
-            if session.multiline.is_some() {
-                session.multiline = None;
-                return session.fail("BATCH", "MULTILINE_INVALID", &[], "a batch is open already; both are dropped");
+            if session.multiline.take_if(|open| !open.refused).is_some() {
+                return session.fail("BATCH", "MULTILINE_INVALID", &[], "a batch is open already: both are dropped");
             }
             session.multiline = Some(Multiline {
                 name: name.to_owned(),
@@ -319,23 +312,20 @@ pub(super) async fn batch(session: &mut Session, line: &Line) {
                 text: String::new(),
                 lines: 0,
                 tags: client_tags(line),
-                refused: None,
+                label: session.take_label(),
+                refused: false,
             });
         }
-        _ => session.fail(
-            "BATCH",
-            "UNKNOWN_TYPE",
-            &[name],
-            "only draft/multiline with a target is taken, when it was asked for",
-        ),
+        _ => {
+            let why = "only draft/multiline with a target is taken, by those who asked for it";
+            session.fail("BATCH", "UNKNOWN_TYPE", &[name], why);
+        }
     }
 }
 
 async fn finish(session: &mut Session, whole: Multiline) {
-    let Multiline { to, command, text, tags, refused, lines, .. } = whole;
-    if let Some((code, why)) = refused {
-        return session.fail("BATCH", code, &[], &why);
-    }
+    let Multiline { to, command, text, tags, label, lines, .. } = whole;
+    session.set_label(label);
     if lines == 0 || text.trim_matches('\n').is_empty() {
         return session.fail("BATCH", "MULTILINE_INVALID", &[], "the batch says nothing");
     }
@@ -349,39 +339,53 @@ async fn finish(session: &mut Session, whole: Multiline) {
 impl Session {
     /// Takes a line that is a part of a message of several; `false` if it is none.
     pub(in crate::irc) fn take_multiline(&mut self, line: &Line) -> bool {
-        let (Some(open), Some(name)) = (&mut self.multiline, line.tag("batch")) else { return false };
-        if open.name != name {
-            return false;
-        }
-        let refuse = |open: &mut Multiline, code, why: &str| drop(open.refused.get_or_insert((code, why.to_owned())));
-        let is_join = line.tag("draft/multiline-concat").is_some();
-        match (line.command.as_str(), line.params.as_slice()) {
-            ("PRIVMSG" | "NOTICE", [to, text, ..]) => {
-                if *to != open.to {
-                    refuse(open, "MULTILINE_INVALID_TARGET", "all lines of a message go to one target");
-                }
-                if open.command.get_or_insert_with(|| line.command.clone()) != &line.command {
-                    refuse(open, "MULTILINE_INVALID", "a message is PRIVMSG or NOTICE, not both");
-                }
-                if open.lines >= MULTILINE_LINES_MAX {
-                    let why = format!("{MULTILINE_LINES_MAX} lines are the most");
-                    refuse(open, "MULTILINE_MAX_LINES", &why);
-                    return true;
-                }
-                if open.text.len() + text.len() + 1 > MULTILINE_BYTES_MAX {
-                    let why = format!("{MULTILINE_BYTES_MAX} bytes are the most");
-                    refuse(open, "MULTILINE_MAX_BYTES", &why);
-                    return true;
-                }
-                if open.lines > 0 && !is_join {
-                    open.text.push('\n');
-                }
-                open.text.push_str(text);
-                open.lines += 1;
+        let Some(name) = line.tag("batch").filter(|_| self.caps.has(Cap::Multiline)) else { return false };
+        let added = match self.multiline.as_mut().filter(|open| open.name == name) {
+            Some(open) if open.refused => Ok(()),
+            Some(open) => open.add(line),
+            None => Err(("MULTILINE_INVALID", None, "no such batch is open")),
+        };
+        if let Err((code, limit, why)) = added {
+            if let Some(open) = &mut self.multiline {
+                open.refused = true;
+                let label = open.label.take();
+                self.set_label(label);
             }
-            _ => refuse(open, "MULTILINE_INVALID", "only PRIVMSG and NOTICE with a text are lines of a message"),
+            let limit = limit.map(|limit: usize| limit.to_string());
+            self.fail("BATCH", code, &limit.iter().map(String::as_str).collect::<Vec<_>>(), why);
         }
         true
+    }
+}
+
+impl Multiline {
+    /// One more line, or why it is refused: by which code, and over which limit.
+    fn add(&mut self, line: &Line) -> Result<(), (&'static str, Option<usize>, &'static str)> {
+        let is_join = line.tag("draft/multiline-concat").is_some();
+        let ("PRIVMSG" | "NOTICE", [to, text, ..]) = (line.command.as_str(), line.params.as_slice()) else {
+            return Err(("MULTILINE_INVALID", None, "only PRIVMSG and NOTICE with a text are lines of a message"));
+        };
+        if *to != self.to {
+            return Err(("MULTILINE_INVALID_TARGET", None, "all lines of a message go to one target"));
+        }
+        if self.command.get_or_insert_with(|| line.command.clone()) != &line.command {
+            return Err(("MULTILINE_INVALID", None, "a message is PRIVMSG or NOTICE, not both"));
+        }
+        if is_join && text.is_empty() {
+            return Err(("MULTILINE_INVALID", None, "an empty line cannot be put to the one before it"));
+        }
+        if self.lines >= MULTILINE_LINES_MAX {
+            return Err(("MULTILINE_MAX_LINES", Some(MULTILINE_LINES_MAX), "these are too many lines for one message"));
+        }
+        if self.text.len() + text.len() + 1 > MULTILINE_BYTES_MAX {
+            return Err(("MULTILINE_MAX_BYTES", Some(MULTILINE_BYTES_MAX), "these are too many bytes for one message"));
+        }
+        if self.lines > 0 && !is_join {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+        self.lines += 1;
+        Ok(())
     }
 }
 
