@@ -1,4 +1,5 @@
-//! The log: messages a second with and without their words, searches in a full one, and how long it takes to open.
+//! The log: messages a second with and without their words, searches in a full one, parts of a long conversation, and how long it takes
+//! to open.
 
 use std::ops::Range;
 use std::path::Path;
@@ -8,7 +9,7 @@ use nightjar_core::record::{Record, Target};
 use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_node::chain::standing::Standing;
-use nightjar_node::message::{Content, Erase, Filter, NewMessage, Reading, Said, Search};
+use nightjar_node::message::{Content, Erase, Filter, History, NewMessage, Place, Reading, Said, Search};
 use nightjar_node::store::{Store, StoreLimits};
 
 use crate::measure::{Failed, Span, percentile, print};
@@ -23,10 +24,16 @@ const TEXT_WORDS: u64 = 12;
 const CONVERSATIONS: u64 = 200;
 /// One part in so many is added to see how fast a log is that has so many messages.
 const MORE_SHARE: u64 = 10;
+/// The one conversation of a log that has only one.
+const ONE: &str = "#one";
+/// When the first message comes.
+const BEGIN_MS: u64 = 1_700_000_000_000;
 /// When records expire.
 const EXPIRY: u32 = 1_800_000_000;
 /// Searches of each kind.
 const SEARCHES: u64 = 200;
+/// Messages of a conversation that are read at a time, as by a front end that shows its end.
+const SHOWN: usize = 50;
 
 pub(crate) async fn run(messages: u64) -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
@@ -37,6 +44,9 @@ pub(crate) async fn run(messages: u64) -> Result<(), Failed> {
     store.erase(Erase::All, Wall(u64::from(EXPIRY) * 1000)).await?;
     store.close().await;
     fill(&path, unlimited(), 2 * messages..3 * messages, "store_data_behind_erased", &data).await?;
+    std::fs::remove_file(&path)?;
+    fill_one(&path, messages).await?;
+    history(&path, messages).await?;
     std::fs::remove_file(&path)?;
     fill(&path, unlimited(), 0..messages, "store_text", &text).await?;
     let began = Instant::now();
@@ -73,6 +83,53 @@ pub(crate) async fn run(messages: u64) -> Result<(), Failed> {
     let (seconds, cpu_us) = (span.seconds(), span.cpu_us()?);
     let each = [("erased", erased as f64), ("seconds", seconds), ("cpu_us_each", cpu_us as f64 / erased as f64)];
     print("store_erase", &each);
+    store.close().await;
+    Ok(())
+}
+
+/// A log with one conversation.
+async fn fill_one(path: &Path, messages: u64) -> Result<(), Failed> {
+    let in_one = |message: NewMessage| {
+        let reading = message.reading.map(|reading| Reading { conversation: ONE.to_owned(), ..reading });
+        NewMessage { reading, ..message }
+    };
+    let store = Store::open(path, unlimited())?;
+    let mut stored = store.stored();
+    for first in (0..messages).step_by(usize::try_from(BATCH)?) {
+        let batch = (first..messages.min(first + BATCH)).map(|number| message(number, data(number)).map(in_one));
+        store.append(batch.collect::<Result<_, Failed>>()?);
+        stored.wait_for(|seq| first < seq + 16 * BATCH).await?;
+    }
+    stored.wait_for(|seq| *seq >= messages).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// Reads parts of it: the end, and what stands before places all over.
+async fn history(path: &Path, messages: u64) -> Result<(), Failed> {
+    let store = Store::open(path, unlimited())?;
+    let (mut end, mut anywhere) = (Vec::new(), Vec::new());
+    for number in 0..SEARCHES {
+        let place = Place { shown: Wall(BEGIN_MS + mixed(number) % messages), seq: 0 };
+        for (times, before) in [(&mut end, None), (&mut anywhere, Some(place))] {
+            let conversations = vec![ONE.to_owned()];
+            let began = Instant::now();
+            store.history(History { conversations, before, after: None, newest: true, limit: SHOWN }).await?;
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    end.sort_by(f64::total_cmp);
+    anywhere.sort_by(f64::total_cmp);
+    print(
+        "store_history",
+        &[
+            ("messages", messages as f64),
+            ("newest_median_ms", percentile(&end, 50)),
+            ("newest_p95_ms", percentile(&end, 95)),
+            ("anywhere_median_ms", percentile(&anywhere, 50)),
+            ("anywhere_p95_ms", percentile(&anywhere, 95)),
+        ],
+    );
     store.close().await;
     Ok(())
 }
@@ -128,7 +185,7 @@ fn message(number: u64, body: Vec<u8>) -> Result<NewMessage, Failed> {
         request: false,
         mention: false,
     };
-    let received = Wall(1_700_000_000_000 + number);
+    let received = Wall(BEGIN_MS + number);
     let content = Content::Record(record);
     Ok(NewMessage { received, own: false, late: false, name: None, content, reading: Some(reading) })
 }
