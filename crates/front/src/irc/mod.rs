@@ -1,5 +1,6 @@
 //! A gateway for IRC clients on this machine: channels and people of the flood, as an IRC server shows them.
 
+pub mod ask;
 mod caps;
 mod client;
 mod commands;
