@@ -258,7 +258,9 @@ impl Session {
     }
 
     fn standard(&mut self, kind: &'static str, command: &str, code: &'static str, context: &[&str], why: &str) {
-        if self.caps.has(Cap::StandardReplies) {
+        // Whoever knows these commands knows standard replies: their specifications speak of them.
+        let is_newer = matches!(command, "BATCH" | "CHATHISTORY" | "MARKREAD" | "SETNAME");
+        if is_newer || self.caps.has(Cap::StandardReplies) {
             let reply = self.from_server(kind).param(command).param(code);
             let reply = context.iter().fold(reply, |reply, param| reply.param(*param)).text(why);
             self.reply(reply);
