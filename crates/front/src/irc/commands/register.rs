@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use nightjar_node::identity::{DEFAULT, Identity};
 use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
 
 use crate::irc::caps::{self, Cap};
 use crate::irc::hub::{CHANNELS_MAX, Deed};
-use crate::irc::line::Line;
+use crate::irc::line::{Line, Reply};
 use crate::irc::numeric::*;
 use crate::irc::people::{DIGITS, MARK, Source, fold};
 use crate::irc::session::{Session, TARGETS_MAX};
@@ -19,8 +20,10 @@ pub(in crate::irc) const NICK_BYTES_MAX: usize = 32;
 const USER_BYTES_MAX: usize = 20;
 /// The longest real name.
 pub(in crate::irc) const REALNAME_BYTES_MAX: usize = 150;
-/// Bytes of an answer of SASL: one line of it, which has room for more than any token.
-const SASL_BYTES_MAX: usize = 400;
+/// Bytes of an answer of SASL in one line; one that is as long goes on in the next (IRCv3, SASL).
+const SASL_LINE_BYTES: usize = 400;
+/// Bytes of all of it: more than any name and token have.
+const SASL_BYTES_MAX: usize = 1_600;
 /// HTTP's verbs. None is a command of IRC.
 const HTTP: [&str; 9] = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
 
@@ -37,8 +40,8 @@ pub(in crate::irc) struct Entering {
     pub(in crate::irc) is_let_in: bool,
     /// A token that was wrong, or an identity that is none.
     refused: Option<String>,
-    /// An answer of SASL is expected.
-    sasl: bool,
+    /// What came of an answer of SASL that is expected.
+    sasl: Option<Zeroizing<String>>,
 }
 
 /// Whether a first line is a web browser's.
@@ -99,10 +102,10 @@ pub(super) async fn authenticate(session: &mut Session, line: &Line) {
         session.numeric(ERR_SASLFAIL, &[], "you are in already: connect anew to log in as another identity");
         return;
     }
-    if !session.entering.sasl {
+    let Some(mut answer) = session.entering.sasl.take() else {
         if said.eq_ignore_ascii_case("PLAIN") {
-            session.entering.sasl = true;
-            let reply = crate::irc::line::Reply::new("AUTHENTICATE").param("+");
+            session.entering.sasl = Some(Zeroizing::default());
+            let reply = Reply::new("AUTHENTICATE").param("+");
             session.reply(reply);
         } else if said == "*" {
             session.numeric(ERR_SASLABORTED, &[], "given up");
@@ -111,19 +114,23 @@ pub(super) async fn authenticate(session: &mut Session, line: &Line) {
             session.numeric(ERR_SASLFAIL, &[], "this mechanism is not known: take PLAIN");
         }
         return;
-    }
+    };
     if said == "*" {
-        session.entering.sasl = false;
         session.numeric(ERR_SASLABORTED, &[], "given up");
         return;
     }
-    if said.len() >= SASL_BYTES_MAX {
-        session.entering.sasl = false;
+    if said.len() > SASL_LINE_BYTES || answer.len() + said.len() > SASL_BYTES_MAX {
         session.numeric(ERR_SASLTOOLONG, &[], "that is too long: the password is the token of the data directory");
         return;
     }
-    session.entering.sasl = false;
-    let allowed = match text::sasl_plain(said) {
+    if said != "+" {
+        answer.push_str(said);
+    }
+    if said.len() == SASL_LINE_BYTES {
+        session.entering.sasl = Some(answer);
+        return;
+    }
+    let allowed = match text::sasl_plain(&answer) {
         None => Err("that is no SASL PLAIN".to_owned()),
         // Clients that send one text as both, or `identity:token` as the password.
         Some((_, name, password)) => match password.rsplit_once(':') {
