@@ -71,7 +71,8 @@ pub(super) fn said(session: &mut Session, said: &Said, to: &str) {
 
 /// The same as a part of a batch, or of history for a client that knows neither batches nor times.
 pub(super) fn said_in(session: &mut Session, said: &Said, to: &str, batch: Option<&str>) {
-    let has_tags = session.caps.has(Cap::MessageTags);
+    // In a batch of history are words alone (IRCv3, chathistory): a sign is told in words there.
+    let has_tags = session.caps.has(Cap::MessageTags) && batch.is_none();
     let command = match said.kind {
         Kind::Text | Kind::Action => "PRIVMSG",
         Kind::Notice => "NOTICE",
@@ -173,7 +174,8 @@ pub(super) fn place_of(session: &Session, place: &Place) -> String {
     }
 }
 
-/// Shows what was said while the client could not hear it: as a batch, or with times in words for those who know neither.
+/// Shows what was said while the client could not hear it: as a batch, or with times in words for those who know neither. `to` is what the
+/// whole is called: the channel, or the other one.
 pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
     let batch = session.caps.has(Cap::Batch).then(|| session.batch_name());
     match (&batch, all.first()) {
@@ -192,7 +194,9 @@ pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
         if !session.caps.has(Cap::ServerTime) && is_words(said.kind) {
             shown.text = format!("[{}] {}", when(said.time_ms), said.text);
         }
-        said_in(session, &shown, to, batch.as_deref());
+        // Where each stands is its own: of a talk of two, some is to the one and some to the other.
+        let place = place_of(session, &said.place);
+        said_in(session, &shown, &place, batch.as_deref());
     }
     match batch {
         Some(name) => {
