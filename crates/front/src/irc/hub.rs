@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::IrcConfig;
+use super::ask::LOCAL_ID;
 use crate::token::Token;
 
 use super::people::{People, Person, Rank, Renamed, Source, fold, proven};
@@ -41,6 +42,9 @@ const WALLETS_MAX: usize = 256;
 const GONE_MAX: usize = 256;
 /// Strangers who ask to talk of whom it is known that it was told; then it is told again.
 const ASKED_MAX: usize = 4_096;
+
+/// Messages that were answered whose whole ids are kept: a talk answers its last ones again and again.
+const WHOLE_IDS_MAX: usize = 1_024;
 
 /// Which client.
 pub(super) type ClientId = u64;
@@ -229,6 +233,9 @@ struct State {
     /// Conversations that were read by plain clients, which cannot say so, up to there.
     read: BTreeMap<String, Seq>,
     presence: bool,
+    /// Whole ids of messages that were answered, by where they are and how they begin.
+    whole_ids: HashMap<(String, [u8; 8]), MessageId>,
+    whole_ids_order: VecDeque<(String, [u8; 8])>,
 }
 
 /// What all clients share.
@@ -264,7 +271,7 @@ impl Hub {
 
     /// An id for what stays here. No message of the network has one like it.
     pub(super) fn local_id(&self) -> String {
-        format!("local{}x{}", self.since.0, self.local.fetch_add(1, Ordering::Relaxed))
+        format!("{LOCAL_ID}{}x{}", self.since.0, self.local.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The gateway as the source of a line.
@@ -583,9 +590,23 @@ impl Hub {
         state.asked.insert(*key)
     }
 
-    /// The whole id of a message, of which this is the beginning; the beginning when it is not there.
-    pub(super) async fn whole_id(&self, _conversation: &str, id: &[u8; 8]) -> String {
-        id.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// The whole id of a message, of which this is the beginning; the beginning when it is not there. A stranger can name any: what
+    /// is not there costs one read by an index, each time, and takes no place here.
+    pub(super) async fn whole_id(&self, conversation: &str, id: &[u8; 8]) -> String {
+        let place = (conversation.to_owned(), *id);
+        if let Some(whole) = self.lock().whole_ids.get(&place) {
+            return whole.to_string();
+        }
+        let found = self.node.find_message(std::slice::from_ref(&place.0), id).await;
+        let found =
+            found.inspect_err(|error| tracing::debug!(%error, "what is answered is not looked up")).ok().flatten();
+        match found.and_then(|message| message.reading?.id) {
+            Some(whole) => {
+                self.lock().know_id(place, whole);
+                whole.to_string()
+            }
+            None => id.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
     }
 
     /// Nicks of this node's own identities: nobody else is shown by them.
@@ -695,6 +716,17 @@ impl Client {
 }
 
 impl State {
+    fn know_id(&mut self, place: (String, [u8; 8]), whole: MessageId) {
+        if self.whole_ids.insert(place.clone(), whole).is_none() {
+            self.whole_ids_order.push_back(place);
+        }
+        while self.whole_ids_order.len() > WHOLE_IDS_MAX
+            && let Some(oldest) = self.whole_ids_order.pop_front()
+        {
+            self.whole_ids.remove(&oldest);
+        }
+    }
+
     fn look_at(&self, channel: &Channel) -> ChannelLook {
         let local = channel.members.iter().filter_map(|id| self.clients.get(id));
         let local =
@@ -772,5 +804,24 @@ impl State {
                 self.channels.remove(folded);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_whole_ids_that_are_kept_the_oldest_go_first() {
+        let mut state = State::default();
+        let place = |number: usize| ("#a".to_owned(), (number as u64).to_be_bytes());
+        let whole: MessageId = "000102030405060708090a0b0c0d0e0f".parse().expect("32 digits");
+        for number in 0..WHOLE_IDS_MAX + 10 {
+            state.know_id(place(number), whole);
+            // What is looked up twice at once takes one place.
+            state.know_id(place(number), whole);
+        }
+        assert_eq!((state.whole_ids.len(), state.whole_ids_order.len()), (WHOLE_IDS_MAX, WHOLE_IDS_MAX));
+        assert!(!state.whole_ids.contains_key(&place(9)) && state.whole_ids.contains_key(&place(10)));
     }
 }
