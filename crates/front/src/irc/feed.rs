@@ -20,6 +20,8 @@ use super::show::{quote, words_of};
 const LATE_MS: u64 = 2_000;
 /// Late messages that wait; then they are shown.
 const LATE_MAX: usize = 2_000;
+/// Hex digits of a target.
+const TARGET_DIGITS: usize = 32;
 /// How often it is looked who was silent for long, and how far plain clients read.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -172,9 +174,11 @@ pub(super) async fn said_of(hub: &Hub, message: &Message, me: Option<(&ChatKey, 
 }
 
 /// The nick or account that a conversation is about: what was written to it in the open.
-fn name_in_the_open(conversation: &str) -> Option<String> {
+pub(super) fn name_in_the_open(conversation: &str) -> Option<String> {
     let is_name = matches!(Name::parse_full(conversation), Ok(Name::Nick(_) | Name::Account(_)));
-    (is_name && !conversation.starts_with('@')).then(|| conversation.to_owned())
+    // A target whose name is not known may look like a nick.
+    let is_target = conversation.len() == TARGET_DIGITS && conversation.bytes().all(|digit| digit.is_ascii_hexdigit());
+    (is_name && !is_target).then(|| conversation.to_owned())
 }
 
 fn hand_over(hub: &Hub, Arrival { said, whom }: Arrival) {
@@ -217,7 +221,7 @@ fn hand_over_late(hub: &Hub, late: Vec<Arrival>) {
         let Some(place) = places.get(&row).cloned() else { continue };
         let event = Event::History(Arc::new(place.clone()), all.into());
         match (place, key) {
-            (Place::Channel(folded), _) => hub.tell_channel(&folded, &event),
+            (Place::Channel(folded), _) => hub.tell_channel(&folded, None, &event),
             (_, Some(key)) => hub.tell_all(None, &event, |identity| identity.or(default) == Some(key)),
             (_, None) => hub.tell_all(None, &event, |_| true),
         }

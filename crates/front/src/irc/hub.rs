@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
@@ -433,9 +434,9 @@ impl Hub {
         }
     }
 
-    /// Hands something to all clients in a channel.
-    pub(super) fn tell_channel(&self, folded: &str, event: &Event) {
-        self.lock().tell_channel(folded, None, event);
+    /// Hands something to all clients in a channel, but one.
+    pub(super) fn tell_channel(&self, folded: &str, but: Option<ClientId>, event: &Event) {
+        self.lock().tell_channel(folded, but, event);
     }
 
     /// Hands something to those clients, but one, whose identity is meant, with `None` for the default one.
@@ -606,6 +607,25 @@ impl Hub {
                 whole.to_string()
             }
             None => id.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+
+    /// Whether a channel has no more than one client.
+    pub(super) fn has_one_client(&self, folded: &str) -> bool {
+        self.lock().channels.get(folded).is_some_and(|channel| channel.members.len() <= 1)
+    }
+
+    /// Somebody was heard in a channel so long ago: he is listed there, and nobody is told.
+    pub(super) fn heard_before(&self, folded: &str, key: ChatKey, ago: Duration) {
+        // A machine that began after that: the time that it runs is all that can be told apart.
+        let when = Instant::now().checked_sub(ago).unwrap_or_else(Instant::now);
+        let mut state = self.lock();
+        let Some(channel) = state.channels.get_mut(folded) else { return };
+        let has_room = channel.heard.len() < HEARD_MAX;
+        if let Some(heard) = channel.heard.get_mut(&key) {
+            *heard = when.max(*heard);
+        } else if has_room {
+            channel.heard.insert(key, when);
         }
     }
 

@@ -358,8 +358,15 @@ impl Session {
 
     /// A message was shown: it is read, unless the client says that itself or its user is away.
     pub(super) fn has_shown(&self, said: &Said) {
-        if let Some(seq) = said.seq.filter(|_| !self.caps.has(Cap::ReadMarker) && self.away.is_none()) {
-            self.hub.shown(&said.conversation, seq);
+        if let Some(seq) = said.seq {
+            self.has_shown_up_to(&said.conversation, seq);
+        }
+    }
+
+    /// The same of all that stands in a conversation up to there.
+    pub(super) fn has_shown_up_to(&self, conversation: &str, seq: Seq) {
+        if !self.caps.has(Cap::ReadMarker) && self.away.is_none() {
+            self.hub.shown(conversation, seq);
         }
     }
 

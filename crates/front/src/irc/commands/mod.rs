@@ -81,7 +81,7 @@ const COMMANDS: &[Command] = &[
     command("USERHOST", 1, "USERHOST NICK [NICK ...]", |s, l| Box::pin(people::userhost(s, l))),
     command("AWAY", 0, "AWAY [:WHY]: told to the clients of this node alone", |s, l| Box::pin(people::away(s, l))),
     command("SETNAME", 1, "SETNAME :REAL NAME", |s, l| Box::pin(people::setname(s, l))),
-    command("CHATHISTORY", 1, "CHATHISTORY LATEST|BEFORE|AFTER|BETWEEN|AROUND|TARGETS ...", |s, l| {
+    command("CHATHISTORY", 0, "CHATHISTORY LATEST|BEFORE|AFTER|BETWEEN|AROUND|TARGETS ...", |s, l| {
         Box::pin(history::chathistory(s, l))
     }),
     command("MARKREAD", 0, "MARKREAD #CHANNEL|NICK [timestamp=WHEN]", |s, l| Box::pin(history::markread(s, l))),
