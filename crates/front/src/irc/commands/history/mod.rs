@@ -112,9 +112,12 @@ async fn find(session: &Session, typed: &str) -> Result<Option<Where>, ReadError
         return Ok(is_known.then(found));
     }
     let name = TypedName::from_str(typed).ok().map(|typed| typed.name().clone());
-    let is_local = hub.client_called(typed).is_some();
-    let person = person(hub, typed, name.as_ref()).filter(|_| !is_local);
     let in_the_open = name.as_ref().map(Name::text);
+    // Whoever else goes by a name of ours is called otherwise here.
+    let identities = hub.node.post().identities().list();
+    let is_ours = identities.iter().any(|own| own.nick.is_some() && own.nick == in_the_open);
+    let is_local = is_ours || hub.client_called(typed).is_some();
+    let person = if is_local { None } else { person(hub, typed, name.as_ref()) };
     let (conversations, nick) = match (&person, &name) {
         (Some(person), _) => {
             let direct = format!("@{}", person.speaker.key);
