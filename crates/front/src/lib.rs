@@ -3,3 +3,4 @@
 pub mod irc;
 pub mod rpc;
 mod token;
+mod typed;

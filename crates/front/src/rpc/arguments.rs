@@ -8,8 +8,9 @@ use nightjar_core::name::{Name, TypedName};
 use nightjar_core::record::Target;
 use serde_json::{Map, Value};
 
-use super::error::{Code, RpcError, quoted, suggestion};
+use super::error::{Code, RpcError};
 use super::message::kind_of;
+use crate::typed::{quoted, suggestion};
 
 /// A parameter of a method.
 #[derive(Clone, Copy, Debug)]

@@ -7,9 +7,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::arguments::Arguments;
-use super::error::{Code, RpcError, quoted, suggestion};
+use super::error::{Code, RpcError};
 use super::message::{self, Answer, Id, Incoming, Invalid, Request};
 use super::table::{Call, Method, Patience, WAITING_MAX};
+use crate::typed::{quoted, suggestion};
 
 /// When the answers of a batch have this many bytes, the rest of it is not run: they are held until the last is there.
 pub(super) const BATCH_ANSWER_BYTES_MAX: usize = 8 << 20;

@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for Strict {
             if values.contains_key(&name) {
                 return Err(A::Error::custom(format_args!(
                     "member {} stands there twice",
-                    super::error::quoted(&name)
+                    crate::typed::quoted(&name)
                 )));
             }
             let value = members.next_value_seed(deeper)?;

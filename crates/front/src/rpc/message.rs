@@ -5,8 +5,9 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::error::{Code, RpcError, quoted, suggestion};
+use super::error::{Code, RpcError};
 use super::json;
+use crate::typed::{quoted, suggestion};
 
 /// Requests in one batch.
 pub const BATCH_REQUESTS_MAX: usize = 1000;

@@ -12,10 +12,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::arguments::{bytes_of_hex, shorter};
-use super::error::{quoted, suggestion};
 use super::json;
 use super::message::{Answer, kind_of};
 use super::methods::hex;
+use crate::typed::{quoted, suggestion};
 
 /// Names, addresses, reasons: nothing of this kind that a node writes is nearly as long.
 pub const TEXT_BYTES_MAX: usize = 4096;

@@ -14,9 +14,10 @@ use serde::Serialize;
 
 use super::shown::{CONTENT_TYPES, KINDS, Messages, SHOWN, author_of, shown_event, shown_messages, shown_page};
 use crate::rpc::arguments::{Arguments, Kind, Need, Param};
-use crate::rpc::error::{Code, RpcError, quoted, suggestion};
+use crate::rpc::error::{Code, RpcError};
 use crate::rpc::message::Answer;
 use crate::rpc::table::{Call, Method, WAIT_S_MAX, field, field_if, followed_by};
+use crate::typed::{quoted, suggestion};
 
 /// Messages that one call gives when it does not say how many.
 const PAGE_MESSAGES_DEFAULT: usize = 100;
