@@ -265,8 +265,9 @@ async fn publish(
         Place::Channel(folded) => session.hub.say_in(folded, whole, Some(id)),
         Place::To(_) | Place::Person => {
             // Another client that speaks as the same sees it as well.
-            let (identity, event) = (session.identity, Event::Said(Arc::new(whole)));
-            session.hub.tell_all(Some(id), &event, |other| other == identity);
+            let (default, event) = (session.hub.default_key(), Event::Said(Arc::new(whole)));
+            let identity = session.identity.or(default);
+            session.hub.tell_all(Some(id), &event, |other| other.or(default) == identity);
         }
     }
     if session.sends.try_send(ToSend { ready, to: to.to_owned(), is_person }).is_err() {
