@@ -11,6 +11,8 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::commands::channel::leave_if_in;
+use super::commands::control;
 use super::commands::server::ping_line;
 use super::commands::talk::is_open;
 use super::hub::{Event, Fate, Hub, Outcome};
@@ -168,7 +170,10 @@ fn take_event(session: &mut Session, event: Event) {
             all.iter().for_each(|said| session.has_shown(said));
         }
         Event::Did(did) => show::did(session, &did),
-        Event::Notice(text) => session.notice(&text),
+        Event::Notice(text) => control::notice(session, &text),
+        Event::Left(folded, why) => {
+            leave_if_in(session, &folded, &why);
+        }
         Event::Fate(fate) => session.tell_fate(&fate),
         Event::Read(place, time_ms) => session.tell_read(&place, time_ms),
     }

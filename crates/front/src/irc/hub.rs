@@ -65,6 +65,8 @@ pub(super) enum Event {
     Fate(Arc<Fate>),
     /// A conversation was read up to a moment, Unix milliseconds.
     Read(Arc<Place>, u64),
+    /// A channel, by its folded name, is left by all clients, and why.
+    Left(Arc<str>, Arc<str>),
 }
 
 /// Where something is said.
@@ -345,6 +347,19 @@ impl Hub {
         state.tell_neighbours(id, &Did { who: source, what, time_ms: self.now_ms() });
     }
 
+    /// Another identity speaks for a client, `None` for the default one. Its nick is the same.
+    pub(super) fn speak_as(&self, id: ClientId, identity: Option<ChatKey>, source: Arc<Source>) {
+        if let Some(client) = self.lock().clients.get_mut(&id) {
+            (client.identity, client.source) = (identity, source);
+        }
+    }
+
+    /// An identity of this node goes by a nick now: nobody else is shown by it.
+    pub(super) fn yield_to_own(&self, nick: &str) {
+        let now_ms = self.now_ms();
+        self.lock().yield_nick(nick, now_ms);
+    }
+
     /// A client is gone.
     pub(super) fn leave(&self, id: ClientId, why: &str) {
         let mut state = self.lock();
@@ -558,6 +573,16 @@ impl Hub {
         }
     }
 
+    /// The user decided about somebody: who goes before whom is another matter now, and he may ask anew.
+    pub(super) fn look_again(&self, key: ChatKey) -> Arc<Source> {
+        {
+            let mut state = self.lock();
+            state.people.look_again(&key);
+            state.asked.remove(&key);
+        }
+        self.meet_key(key)
+    }
+
     /// The key of somebody who was heard.
     pub(super) fn key_of(&self, source: &Source) -> Option<ChatKey> {
         self.lock().people.called(&source.nick).map(|person| person.speaker.key)
@@ -679,8 +704,22 @@ impl Hub {
         self.lock().presence
     }
 
+    /// Lets authors who are heard join, or not any more. Those who are listed join or leave at once: nobody would tell later.
     pub(super) fn set_presence(&self, presence: bool) {
-        self.lock().presence = presence;
+        let time_ms = self.now_ms();
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.presence, presence) == presence {
+            return;
+        }
+        let listed = state.channels.iter().flat_map(|(folded, channel)| {
+            let listed = channel.heard.keys().filter_map(|key| state.people.with_key(key));
+            listed.map(|person| (folded.clone(), channel.typed.clone(), Arc::clone(&person.source)))
+        });
+        let listed: Vec<(String, String, Arc<Source>)> = listed.collect();
+        for (folded, typed, who) in listed {
+            let what = if presence { Deed::Joined(typed) } else { Deed::Parted(typed, "presence is off".to_owned()) };
+            state.tell_channel(&folded, None, &Event::Did(Arc::new(Did { who, what, time_ms })));
+        }
     }
 
     /// A client sends a message: the log's copy of it is no news to the clients.

@@ -102,6 +102,11 @@ pub async fn serve(node: Handle, listener: TcpListener, config: IrcConfig, mut s
     }
 }
 
+/// The commands of the channel `&nightjar` as a table of Markdown: the page of docs holds it.
+pub fn control_reference() -> String {
+    commands::control::reference()
+}
+
 fn report(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "an IRC client's task broke: this is a bug");

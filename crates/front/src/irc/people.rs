@@ -108,6 +108,8 @@ pub(super) struct Person {
     rank: Rank,
     /// When he was last met, in meetings.
     met: u64,
+    /// The user decided about him since: his rank may be another one.
+    decided: bool,
 }
 
 /// Somebody is called otherwise from now on.
@@ -139,7 +141,7 @@ impl People {
         if let Some(known) = self.by_key.get_mut(&key) {
             known.met = self.meetings;
             let of = |it: &Speaker| (it.nick.clone(), it.account, it.standing);
-            if of(&known.speaker) == of(speaker) {
+            if !known.decided && of(&known.speaker) == of(speaker) {
                 known.speaker = speaker.clone();
                 return (Arc::clone(&known.source), Vec::new());
             }
@@ -161,13 +163,21 @@ impl People {
         let nick = plain.map_or_else(|| self.with_digits(speaker), str::to_owned);
         let source = Arc::new(source(speaker, nick.clone()));
         self.by_nick.insert(fold(&nick), key);
-        let person = Person { source: Arc::clone(&source), speaker: speaker.clone(), rank, met: self.meetings };
+        let person =
+            Person { source: Arc::clone(&source), speaker: speaker.clone(), rank, met: self.meetings, decided: false };
         self.by_key.insert(key, person);
         if let Some(before) = before.filter(|before| before.nick != source.nick) {
             renamed.push(Renamed { key, before, after: Arc::clone(&source) });
         }
         self.forget_some();
         (source, renamed)
+    }
+
+    /// The user decided about somebody: at the next meeting it is looked again who goes before whom.
+    pub(super) fn look_again(&mut self, key: &ChatKey) {
+        if let Some(person) = self.by_key.get_mut(key) {
+            person.decided = true;
+        }
     }
 
     /// A local user takes a nick: whoever was heard by it gets digits.
@@ -278,6 +288,19 @@ mod tests {
         let (source, renamed) = people.meet(&speaker(2, Some("raven")), || Rank::Contact, |_| false);
         assert_eq!(source.nick, "raven");
         assert_eq!((renamed[0].key, renamed[0].after.nick.clone()), (key(1), with_digits(1, "raven")));
+    }
+
+    #[test]
+    fn whoever_was_accepted_takes_his_nick_at_the_next_meeting() {
+        let mut people = People::default();
+        people.meet(&speaker(1, Some("raven")), || Rank::Stranger, |_| false);
+        people.meet(&speaker(2, Some("raven")), || Rank::Stranger, |_| false);
+        let (source, _) = people.meet(&speaker(2, Some("raven")), || Rank::Contact, |_| false);
+        assert_eq!(source.nick, with_digits(2, "raven"), "nothing about him changed");
+        people.look_again(&key(2));
+        let (source, renamed) = people.meet(&speaker(2, Some("raven")), || Rank::Contact, |_| false);
+        assert_eq!((source.nick.as_str(), renamed.len()), ("raven", 2));
+        people.look_again(&key(9));
     }
 
     #[test]

@@ -221,7 +221,7 @@ const fn is_words(kind: Kind) -> bool {
 }
 
 /// A moment in words, without its seconds.
-fn when(time_ms: u64) -> String {
+pub(super) fn when(time_ms: u64) -> String {
     let tag = text::time_tag(time_ms);
     tag.get(..16).map_or(tag.clone(), |minute| minute.replace('T', " "))
 }

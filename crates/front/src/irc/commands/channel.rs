@@ -4,8 +4,6 @@ use std::str::FromStr as _;
 
 use nightjar_core::name::{Name, TypedName};
 use nightjar_node::handle::{ListenError, ListenTo, ListenWish};
-use nightjar_node::post::{JoinError, JoinWish};
-use zeroize::Zeroizing;
 
 use super::control::{self, CONTROL};
 use super::history;
@@ -61,46 +59,51 @@ async fn join_one(session: &mut Session, typed: &str, key: Option<&str>) {
     if session.channels.contains_key(&folded) && key.is_none() {
         return;
     }
-    if session.channels.len() >= CHANNELS_MAX {
-        return session.numeric(ERR_TOOMANYCHANNELS, &[typed], "you are in as many channels as one client can be in");
+    if let Err(why) = has_room(session, &folded) {
+        return session.numeric(ERR_TOOMANYCHANNELS, &[typed], why);
     }
-    let node = session.hub.node.clone();
-    if let Some(key) = key {
-        let wish = JoinWish {
-            name: name.clone(),
-            passphrase: Some(Zeroizing::new(key.to_owned())),
-            weak: false,
-            password: None,
-        };
-        match node.post().join(wish).await {
-            Ok(_) => {}
-            Err(JoinError::Store(error)) => session.warn("JOIN", "NOT_STORED", &[typed], &error.to_string()),
-            Err(JoinError::TooMany) => {
-                return session.numeric(ERR_TOOMANYCHANNELS, &[typed], &JoinError::TooMany.to_string());
-            }
-            Err(error) => return session.numeric(ERR_BADCHANNELKEY, &[typed], &error.to_string()),
-        }
+    if let Some(key) = key
+        && let Err(why) = control::places::read_with(session, &name, key, false).await
+    {
+        return session.numeric(ERR_BADCHANNELKEY, &[typed], &why);
     }
-    match node.listen(ListenWish { to: ListenTo::Name(name), lease_s: None, lease: None }).await {
+    if let Err(why) = enter(session, name, &folded, typed).await {
+        session.numeric(ERR_TOOMANYCHANNELS, &[typed], &why);
+    }
+}
+
+/// Whether the client can be in one more channel, if it is not in this one.
+pub(super) fn has_room(session: &Session, folded: &str) -> Result<(), &'static str> {
+    if session.channels.len() >= CHANNELS_MAX && !session.channels.contains_key(folded) {
+        return Err("you are in as many channels as one client can be in: /part one first");
+    }
+    Ok(())
+}
+
+/// Listens to a channel in the open, and lets the client in.
+pub(super) async fn enter(session: &mut Session, name: TypedName, folded: &str, typed: &str) -> Result<(), String> {
+    let wish = ListenWish { to: ListenTo::Name(name), lease_s: None, lease: None };
+    match session.hub.node.listen(wish).await {
         Ok(_) => {}
         Err(error @ ListenError::Store(_)) => session.warn("JOIN", "NOT_STORED", &[typed], &error.to_string()),
-        Err(error) => return session.numeric(ERR_TOOMANYCHANNELS, &[typed], &error.to_string()),
+        Err(error) => return Err(error.to_string()),
     }
-    let Some(id) = session.id else { return };
-    if !session.hub.join(id, &folded, typed) {
-        return;
+    let Some(id) = session.id else { return Ok(()) };
+    if !session.hub.join(id, folded, typed) {
+        return Ok(());
     }
-    session.channels.insert(folded.clone(), 0);
-    history::seed(&session.hub, &folded).await;
-    let Some(look) = session.hub.channel(&folded) else { return };
+    session.channels.insert(folded.to_owned(), 0);
+    history::seed(&session.hub, folded).await;
+    let Some(look) = session.hub.channel(folded) else { return Ok(()) };
     let reply = joined(session, session.from_self("JOIN"), &look.typed, &session.source.clone());
     session.reply(reply);
     if look.topic.is_some() {
         tell_topic(session, &look);
     }
-    history::tell_read(session, &look.typed, &folded).await;
+    history::tell_read(session, &look.typed, folded).await;
     tell_names(session, &look);
-    history::play_back(session, &look.typed, &folded).await;
+    history::play_back(session, &look.typed, folded).await;
+    Ok(())
 }
 
 /// A line that says that somebody joined, with what the client wants to know of him.
@@ -144,6 +147,15 @@ pub(super) async fn part(session: &mut Session, line: &Line) {
             Ok(_) => session.numeric(ERR_NOTONCHANNEL, &[typed], "you are not in that channel"),
         }
     }
+}
+
+/// Lets the client leave a channel; `false` if it is not there.
+pub(in crate::irc) fn leave_if_in(session: &mut Session, folded: &str, why: &str) -> bool {
+    let is_in = session.channels.contains_key(folded);
+    if is_in {
+        leave(session, folded, why);
+    }
+    is_in
 }
 
 fn leave(session: &mut Session, folded: &str, why: &str) {

@@ -1,9 +1,19 @@
 //! The channel by which the node is asked and told: `&nightjar`, for the client alone that says something there.
 
+mod identity;
+mod log;
+mod node;
+mod people;
+pub(in crate::irc) mod places;
+mod table;
+mod words;
+
+use nightjar_envelope::key::ChatKey;
+
 use crate::irc::caps::Cap;
 use crate::irc::line::Reply;
 use crate::irc::numeric::*;
-use crate::irc::people::Source;
+use crate::irc::people::{DIGITS, MARK, Source};
 use crate::irc::session::Session;
 use crate::irc::text;
 
@@ -13,6 +23,8 @@ pub(in crate::irc) const CONTROL: &str = "&nightjar";
 pub(in crate::irc) const SERVANT: &str = "nightjar";
 /// Bytes of an answer's line.
 const ANSWER_BYTES_MAX: usize = 400;
+/// Why the node does not answer any more.
+const SHUTTING_DOWN: &str = "the node is shutting down: start it again";
 
 fn servant(session: &Session) -> Source {
     Source {
@@ -51,28 +63,44 @@ pub(super) fn leave(session: &mut Session, why: &str) -> bool {
     true
 }
 
-/// A client says something to the node: it is a command. The answer comes where it was said.
+/// A client says something to the node: each line is a command. The answer comes where it was said.
 pub(super) async fn said(session: &mut Session, to: &str, words: &str) {
-    if session.caps.has(Cap::EchoMessage) {
-        let reply = session.from_self("PRIVMSG").param(to).text(words);
-        session.reply(reply);
+    for line in words.lines() {
+        if session.caps.has(Cap::EchoMessage) {
+            let reply = session.from_self("PRIVMSG").param(to).text(line);
+            session.reply(reply);
+        }
+        let answer = table::run(session, line).await;
+        let in_channel = to.starts_with('&') && session.in_control;
+        for line in answer {
+            answer_with(session, in_channel, &line);
+        }
     }
-    let answer = run(session, words).await;
-    let is_channel = to.starts_with('&');
-    let (mask, to) =
-        (servant(session).mask(), if is_channel { CONTROL.to_owned() } else { session.source.nick.clone() });
-    let command = if is_channel && session.in_control { "PRIVMSG" } else { "NOTICE" };
-    let to = if is_channel && !session.in_control { session.source.nick.clone() } else { to };
-    for line in answer.iter().flat_map(|line| text::lines(line, ANSWER_BYTES_MAX)) {
+}
+
+/// What the node says by itself: in its channel to those who are there, to others as the server.
+pub(in crate::irc) fn notice(session: &mut Session, what: &str) {
+    if session.in_control { answer_with(session, true, what) } else { session.notice(what) }
+}
+
+fn answer_with(session: &mut Session, in_channel: bool, what: &str) {
+    let (command, to) =
+        if in_channel { ("PRIVMSG", CONTROL.to_owned()) } else { ("NOTICE", session.source.nick.clone()) };
+    let mask = servant(session).mask();
+    for line in text::lines(what, ANSWER_BYTES_MAX) {
         let reply = Reply::new(command).from(mask.clone()).param(to.clone()).text(line);
         let reply = session.stamped(reply, session.hub.now_ms());
         session.reply(reply);
     }
 }
 
-async fn run(session: &mut Session, words: &str) -> Vec<String> {
-    match words.trim() {
-        "status" => super::server::state_of(session),
-        _ => vec!["commands: help, status".to_owned()],
-    }
+/// The commands as a table of Markdown, for the docs.
+pub(in crate::irc) fn reference() -> String {
+    table::reference()
+}
+
+/// The first digits of a key, as they stand behind a nick.
+fn short(key: &ChatKey) -> String {
+    let key = key.to_string();
+    format!("{MARK}{}", key.get(..DIGITS).unwrap_or(&key))
 }

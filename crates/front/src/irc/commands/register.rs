@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use crate::irc::caps::{self, Cap};
-use crate::irc::hub::{CHANNELS_MAX, Deed};
+use crate::irc::hub::{CHANNELS_MAX, ClientId, Deed};
 use crate::irc::line::{Line, Reply};
 use crate::irc::numeric::*;
 use crate::irc::people::{DIGITS, MARK, Source, fold};
@@ -245,14 +245,33 @@ async fn rename(session: &mut Session, nick: &str) {
         post.refresh_own();
         session.notice(&format!("others see you as {} from your next message on", fold(nick)));
     }
+    if !take_nick(session, id, nick) {
+        session.numeric(ERR_NICKNAMEINUSE, &[nick], "another client here has this nick");
+    }
+}
+
+/// A client is called otherwise; `false` when another has that nick.
+fn take_nick(session: &mut Session, id: ClientId, nick: &str) -> bool {
     let source = Arc::new(Source { nick: nick.to_owned(), ..(*session.source).clone() });
     if !session.hub.rename(id, Arc::clone(&source)) {
-        session.numeric(ERR_NICKNAMEINUSE, &[nick], "another client here has this nick");
-        return;
+        return false;
     }
     let reply = session.from_self("NICK").param(nick);
     session.reply(reply);
     session.source = source;
+    true
+}
+
+/// Another identity speaks for a client, or the same under another nick: it is called so here as well, if no other client is.
+pub(super) fn go_by(session: &mut Session, identity: &Identity) {
+    let Some(id) = session.id else { return };
+    let account = session.hub.proven_account(&identity.key);
+    session.source = Arc::new(Source { account, ..(*session.source).clone() });
+    session.hub.speak_as(id, session.identity, Arc::clone(&session.source));
+    if let Some(nick) = identity.nick.as_ref().filter(|nick| **nick != fold(&session.source.nick)) {
+        take_nick(session, id, nick);
+    }
+    tell_identity(session, Some(identity));
 }
 
 /// Who speaks for a client: the identity that it chose, else the default one.

@@ -111,7 +111,8 @@ async fn say_to_all(session: &mut Session, targets: &str, said: &Utterance) {
 async fn say_to(session: &mut Session, to: &str, said: &Utterance) {
     let is_control = to.eq_ignore_ascii_case(CONTROL) || to.eq_ignore_ascii_case(SERVANT);
     if is_control {
-        if matches!(said.kind, Kind::Text | Kind::Notice) {
+        // A notice is never answered: two programs would answer each other for ever (RFC 2812, 3.3.2).
+        if said.kind == Kind::Text {
             control::said(session, to, &said.text).await;
         }
         return;
