@@ -505,6 +505,20 @@ async fn what_waits_is_listed_and_taken_back() {
     gateway.stop().await;
 }
 
+#[tokio::test]
+async fn that_peers_come_and_that_the_last_one_goes_is_told_once() {
+    let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let [one, two] = [Gateway::start(&dirs[0]).await, Gateway::start(&dirs[1]).await];
+    let mut alice = one.client("alice").await;
+    alice.say("JOIN &nightjar").await;
+    alice.told(&format!("connect {}", two.handle().about().listen)).await;
+    alice.line("the first peer", |line| line.contains("PRIVMSG &nightjar :A peer is linked")).await;
+    two.stop().await;
+    let told = alice.line("the last peer", |line| line.contains(" peer is ")).await;
+    assert!(told.contains("The last peer is gone"), "{told}");
+    one.stop().await;
+}
+
 /// Waits until it is there.
 async fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let wait = async {

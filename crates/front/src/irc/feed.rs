@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use nightjar_core::link::Carries;
 use nightjar_core::name::Name;
 use nightjar_envelope::key::ChatKey;
 use nightjar_node::message::{Content, Delivery, Event as NodeEvent, Filter, Message, What};
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::hub::{Event, Fate, Hub, Outcome, Place, Said};
+use super::news::News;
 use super::order::HoldBack;
 use super::people::Source;
 use super::show::{quote, words_of};
@@ -22,7 +24,7 @@ const LATE_MS: u64 = 2_000;
 const LATE_MAX: usize = 2_000;
 /// Hex digits of a target.
 const TARGET_DIGITS: usize = 32;
-/// How often it is looked who was silent for long, and how far plain clients read.
+/// How often it is looked who was silent for long, and how far plain clients read, and how the node is.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Something that is for clients.
@@ -50,6 +52,7 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
     let mut held = HoldBack::new();
     let mut late: Vec<Arrival> = Vec::new();
     let mut late_due: Option<Instant> = None;
+    let mut news = News::new(&hub.node.storing(), peers(&hub));
     let mut look_at = Instant::now() + LOOK_EVERY;
     loop {
         let due = held.due().map(|due| began + Duration::from_millis(due));
@@ -91,11 +94,19 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
         if look_at <= Instant::now() {
             look_at = Instant::now() + LOOK_EVERY;
             hub.forget_silent();
+            for told in news.look(&hub.node.storing(), peers(&hub)) {
+                hub.tell_all(None, &Event::Notice(told.into()), |_| true);
+            }
             mark_read(&hub).await;
         }
     }
     held.flush().for_each(|arrival| hand_over(&hub, arrival));
     mark_read(&hub).await;
+}
+
+/// Peers that carry what is said.
+fn peers(hub: &Hub) -> usize {
+    hub.node.status().connections.iter().filter(|link| link.peer.carries == Carries::Records).count()
 }
 
 /// Writes down how far plain clients read.

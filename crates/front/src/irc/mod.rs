@@ -7,6 +7,7 @@ mod commands;
 mod feed;
 mod hub;
 pub mod line;
+mod news;
 mod numeric;
 pub mod order;
 pub mod peer;
