@@ -306,6 +306,14 @@ async fn an_identity_is_made_chosen_and_renamed_and_the_client_is_called_so() {
     let told = client.told("identity default other").await;
     assert!(told.starts_with("other speaks for whoever chooses none, and so for you"), "{told}");
 
+    // Nor is that of the node itself.
+    client.told("identity new nightjar").await;
+    let (told, others) = client.both("identity use nightjar").await;
+    assert!(told[0].starts_with("you speak as nightjar"), "{told:?}");
+    assert!(others.iter().all(|line| !line.contains(" NICK ")), "{others:?}");
+    client.say("NICK nightjar").await;
+    assert!(client.sync().await.iter().any(|line| line.contains(" 433 ")));
+
     for (command, says) in [
         ("identity use nobody-at-all", "no identity is called"),
         ("identity lock", "nightjar identity passphrase"),

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::IrcConfig;
 use super::ask::LOCAL_ID;
+use super::commands::control::SERVANT;
 use crate::token::Token;
 
 use super::people::{People, Person, Rank, Renamed, Source, fold, proven};
@@ -291,7 +292,7 @@ impl Hub {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let mut state = self.lock();
         let folded = fold(&source.nick);
-        if state.nicks.contains_key(&folded) {
+        if !state.is_free(&folded, None) {
             return None;
         }
         state.yield_nick(&source.nick, self.now_ms());
@@ -316,14 +317,14 @@ impl Hub {
 
     /// Whether a client here has this nick.
     pub(super) fn is_taken(&self, nick: &str) -> bool {
-        self.lock().nicks.contains_key(&fold(nick))
+        !self.lock().is_free(&fold(nick), None)
     }
 
     /// A client takes another nick; `false` when another has it. All who see it are told, but not itself.
     pub(super) fn rename(&self, id: ClientId, source: Arc<Source>) -> bool {
         let mut state = self.lock();
         let folded = fold(&source.nick);
-        if state.nicks.get(&folded).is_some_and(|holder| *holder != id) {
+        if !state.is_free(&folded, Some(id)) {
             return false;
         }
         let now_ms = self.now_ms();
@@ -807,6 +808,11 @@ impl State {
             since: client.since,
             idle_s: client.spoke.elapsed().as_secs(),
         }
+    }
+
+    /// Whether no other client has a nick, nor the node itself.
+    fn is_free(&self, folded: &str, but: Option<ClientId>) -> bool {
+        folded != SERVANT && self.nicks.get(folded).is_none_or(|holder| Some(*holder) == but)
     }
 
     fn yield_nick(&mut self, nick: &str, now_ms: u64) {
