@@ -184,25 +184,31 @@ pub(super) fn who(session: &Session, typed: &str) -> Result<ChatKey, String> {
         let begun = known.filter(|known| known.speaker.key.to_string().starts_with(&digits));
         meant.extend(begun.map(|known| (known.speaker.key, hub.meet(&known.speaker).nick.clone())));
     }
-    let several: Vec<String> =
-        meant.iter().take(NAMED_MAX).map(|(key, nick)| format!("{} (key {})", plain(nick), short(key))).collect();
-    match (meant.len(), meant.first_key_value()) {
-        (1, Some((key, _))) => Ok(*key),
-        (0, _) | (_, None) if hub.client_called(typed).is_some() => {
+    match only(typed, &meant)? {
+        Some(key) => Ok(key),
+        None if hub.client_called(typed).is_some() => {
             Err(format!("{} is a client of this node, and speaks as you do", quoted(typed)))
         }
-        (0, _) | (_, None) => Err(format!(
+        None => Err(format!(
             "nobody of the name {} was heard of here: requests, /names and /whois show who was",
             quoted(typed)
         )),
-        (many, _) => Err(format!(
-            "{} can mean {}: {}{}; name one by that nick, or by digits of his key behind {MARK}",
-            quoted(typed),
-            count(many as u64, "person", "people"),
-            several.join(", "),
-            if many > several.len() { " ..." } else { "" }
-        )),
     }
+}
+
+/// The only one whom a text can mean; of several none.
+fn only(typed: &str, meant: &BTreeMap<ChatKey, String>) -> Result<Option<ChatKey>, String> {
+    if meant.len() < 2 {
+        return Ok(meant.keys().next().copied());
+    }
+    let named = meant.iter().take(NAMED_MAX).map(|(key, nick)| format!("{} (key {})", plain(nick), short(key)));
+    Err(format!(
+        "{} can mean {}: {}{}; name one by that nick, or by digits of his key behind {MARK}",
+        quoted(typed),
+        count(meant.len() as u64, "person", "people"),
+        named.collect::<Vec<_>>().join(", "),
+        if meant.len() > NAMED_MAX { " ..." } else { "" }
+    ))
 }
 
 /// The one whose account it is by the word of the chain: anybody may claim one.
@@ -222,6 +228,27 @@ fn owner(session: &Session, account: u32) -> Result<ChatKey, String> {
         )),
         (several, _) => {
             Err(format!("{} chat keys speak for account {text}: name one by his nick ({named})", several.len()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nightjar_envelope::key::ChatSecret;
+
+    use super::*;
+
+    #[test]
+    fn of_several_whom_a_name_can_mean_nobody_is_chosen_and_they_are_named() {
+        let key = |number: usize| ChatSecret::from_seed(&[u8::try_from(number).unwrap_or(0); 32].into()).public();
+        let people = |count: usize| (0..count).map(|number| (key(number), format!("bob{number}"))).collect();
+        assert_eq!(only("bob", &people(0)), Ok(None));
+        assert_eq!(only("bob", &people(1)), Ok(Some(key(0))));
+        for count in [2, NAMED_MAX, NAMED_MAX + 3] {
+            let why = only("bob", &people(count)).map(|_| ()).expect_err("there are several");
+            assert_eq!(why.matches("(key ~").count(), count.min(NAMED_MAX), "{why}");
+            assert_eq!(why.contains("..."), count > NAMED_MAX, "{why}");
+            assert!(why.starts_with(&format!("\"bob\" can mean {count} people: ")), "{why}");
         }
     }
 }

@@ -245,6 +245,8 @@ pub(super) fn reference() -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -314,5 +316,24 @@ mod tests {
     fn the_page_has_every_command() {
         let page = reference();
         assert_eq!(page.lines().count(), ORDERS.len() + 2);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_a_command_is_found_with_so_many_words_as_it_takes_or_it_is_said_why(
+            name in proptest::sample::select(ORDERS.iter().map(|order| order.name).collect::<Vec<_>>()),
+            rest in ".{0,60}",
+            anything in ".{0,60}",
+        ) {
+            for line in [anything, format!("{name} {rest}"), format!("{name}{rest}")] {
+                match find(&line) {
+                    Ok((order, rest)) => {
+                        let (least, most) = order.words;
+                        prop_assert!((least..=most).contains(&rest.split_whitespace().count()));
+                    }
+                    Err(why) => prop_assert!(!why.is_empty() && why.chars().all(|it| !it.is_control())),
+                }
+            }
+        }
     }
 }

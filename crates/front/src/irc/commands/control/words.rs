@@ -76,6 +76,8 @@ pub(super) fn table<const COLUMNS: usize>(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -111,6 +113,16 @@ mod tests {
     fn the_first_word_is_parted_from_the_rest() {
         for (line, parts) in [("", ("", "")), (" a ", ("a", "")), ("a  b c ", ("a", "b c"))] {
             assert_eq!(head(line), parts);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_in_a_cell_a_row_is_one_line(cells in proptest::collection::vec(("\\PC*|.{0,200}", ".{0,99}"), 0..9)) {
+            let rows = cells.iter().map(|(one, other)| [one.clone(), other.clone()]);
+            let lines = aligned(rows);
+            prop_assert_eq!(lines.len(), cells.len());
+            prop_assert!(lines.iter().all(|line| line.chars().all(|it| !it.is_control())));
         }
     }
 }
