@@ -70,6 +70,11 @@ async fn talk(
             return why;
         }
         let has_room = session.out().len() < OUT_BYTES_SOFT;
+        // First what happened: who asks for a sign of life knows by the answer that nothing is on its way that was said before.
+        if has_room && let Some(event) = events.as_mut().and_then(|events| events.try_recv().ok()) {
+            take_event(session, event);
+            continue;
+        }
         if has_room
             && session.takes_lines()
             && let Some(line) = lines.next()
@@ -85,7 +90,10 @@ async fn talk(
             count = read.read(&mut buffer), if may_read => match count {
                 Ok(0) => return "closed the connection".to_owned(),
                 Ok(count) => {
-                    (heard, asked) = (Instant::now(), None);
+                    // Who is not registered has so long for all that it has to say, however slowly it comes.
+                    if session.id.is_some() {
+                        (heard, asked) = (Instant::now(), None);
+                    }
                     lines.push(buffer.get(..count).unwrap_or_default());
                 }
                 Err(error) => return error.to_string(),
@@ -106,6 +114,10 @@ async fn talk(
             () = sleep_until(due) => look(session, heard, written, &mut asked),
             // Fails when nobody wants the gateway any more.
             _ = stop.changed() => session.close("the node ends"),
+        }
+        if !may_read && session.id.is_some() {
+            // It may have said something, and was not listened to.
+            (heard, asked) = (Instant::now(), None);
         }
         if session.out().is_empty() {
             written = Instant::now();
