@@ -107,8 +107,7 @@ impl Caps {
         names.collect::<Vec<_>>().join(" ")
     }
 
-    /// With all of a wish granted, or `None` when something of it is not known. Nobody can do without `cap-notify` once it is in force by
-    /// the version that the client said: asking for its end is answered with yes and changes nothing.
+    /// With all of a wish granted, or `None` when something of it is not known.
     pub(super) fn with(mut self, wish: &str) -> Option<Self> {
         for name in wish.split_ascii_whitespace() {
             match name.strip_prefix('-') {

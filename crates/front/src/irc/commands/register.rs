@@ -6,6 +6,7 @@ use nightjar_node::identity::{DEFAULT, Identity};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
+use super::control::SERVANT;
 use crate::irc::caps::{self, Cap};
 use crate::irc::hub::{CHANNELS_MAX, ClientId, Deed};
 use crate::irc::line::{Line, Reply};
@@ -70,7 +71,11 @@ pub(super) async fn cap(session: &mut Session, line: &Line) {
         "REQ" => {
             session.entering.negotiates |= !is_registered;
             match session.caps.with(wish) {
-                Some(caps) => {
+                Some(mut caps) => {
+                    // By the version that it said it has this one for good.
+                    if session.entering.knows_values {
+                        caps.add(Cap::NewsOfCaps);
+                    }
                     session.caps = caps;
                     cap_reply(session, "ACK", wish);
                 }
@@ -145,7 +150,11 @@ pub(super) async fn authenticate(session: &mut Session, line: &Line) {
             session.numeric(RPL_LOGGEDIN, &[&mask, &account], &text);
             session.numeric(RPL_SASLSUCCESS, &[], "you are logged in");
         }
-        Err(why) => session.numeric(ERR_SASLFAIL, &[], &why),
+        Err(why) => {
+            session.numeric(ERR_SASLFAIL, &[], &why);
+            // Clients that go on all the same would speak as somebody else than the user thinks.
+            session.entering.refused = Some(why);
+        }
     }
 }
 
@@ -166,11 +175,11 @@ fn let_in(session: &mut Session, identity: &str, token: &str) -> Result<String, 
     if !session.hub.token.is(token) {
         return Err(format!("the token is wrong: it stands in {}", session.hub.config.token_file.display()));
     }
-    // A nick that no identity has is the client's own idea of a name: SASL wants one.
     let identities = session.hub.node.post().identities().clone();
     let found = identities.find(identity);
     let identity = match found {
         Ok(identity) => Some(identity),
+        // Where there is no identity yet, a name is the client's own idea: SASL wants one.
         Err(_) if identity == DEFAULT || identity.is_empty() || identities.list().is_empty() => None,
         Err(error) => return Err(error.to_string()),
     };
@@ -213,6 +222,9 @@ fn check_nick(nick: &str) -> Result<(), &'static str> {
     let is_special = |byte: u8| matches!(byte, b'[' | b']' | b'\\' | b'`' | b'_' | b'^' | b'{' | b'|' | b'}');
     let is_first = nick.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || is_special(byte));
     let is_rest = nick.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_special(byte) || byte == b'-');
+    if nick.eq_ignore_ascii_case(SERVANT) {
+        return Err("this is how the node itself is called here");
+    }
     match (nick.len() <= NICK_BYTES_MAX, is_first && is_rest) {
         (false, _) => Err("a nick has 32 characters at the most"),
         (true, false) => Err("a nick has letters, digits and []\\`_^{|}-, and begins with no digit or -"),
