@@ -132,7 +132,8 @@ fn multiline(session: &mut Session, said: &Said, to: &str, room: usize, base: Re
     begin = begin.param(format!("+{name}")).param("draft/multiline").param(to);
     session.reply(begin);
     for paragraph in said.text.split('\n') {
-        for (number, line) in text::lines(paragraph, room).into_iter().enumerate() {
+        // Put together by the client, so that no blank may be lost.
+        for (number, line) in text::pieces(paragraph, room).into_iter().enumerate() {
             let reply = Reply { source: source.clone(), ..Reply::new(command.clone()) }.tag("batch", name.clone());
             let reply = if number > 0 { reply.tag("draft/multiline-concat", "") } else { reply };
             session.reply(reply.param(to).text(line));

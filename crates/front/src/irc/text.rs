@@ -60,6 +60,23 @@ pub fn lines(text: &str, bytes_max: usize) -> Vec<String> {
     lines
 }
 
+/// A text of one line in pieces of at most so many bytes, [`CUT_BYTES_MIN`] at the least: cleaned, and cut behind blanks where that can be
+/// done. Nothing is lost: whoever puts them together has the text again. One is there always.
+pub fn pieces(text: &str, bytes_max: usize) -> Vec<String> {
+    let bytes_max = bytes_max.max(CUT_BYTES_MIN);
+    let clean = clean(text);
+    let (mut pieces, mut rest) = (Vec::new(), clean.as_str());
+    while rest.len() > bytes_max {
+        let whole = head(rest, bytes_max);
+        let words_end = whole.rfind(' ').map_or(whole.len(), |blank| blank + 1);
+        let (piece, behind) = rest.split_at(words_end);
+        pieces.push(piece.to_owned());
+        rest = behind;
+    }
+    pieces.push(rest.to_owned());
+    pieces
+}
+
 /// What fits of a text, and the rest.
 fn cut(text: &str, bytes_max: usize) -> (&str, &str) {
     let whole = head(text, bytes_max);
@@ -179,6 +196,14 @@ mod tests {
             prop_assert_eq!(without_blanks(&lines.concat()), without_blanks(&clean(&text)));
             prop_assert!(lines.iter().all(|line| line.len() <= bytes_max.max(CUT_BYTES_MIN)));
             prop_assert!(lines.len() == 1 || lines.iter().all(|line| !line.is_empty()));
+        }
+
+        #[test]
+        fn pieces_are_the_text_again(text in any_text(), bytes_max in 0..100usize) {
+            let pieces = pieces(&text, bytes_max);
+            prop_assert_eq!(pieces.concat(), clean(&text));
+            prop_assert!(pieces.iter().all(|piece| piece.len() <= bytes_max.max(CUT_BYTES_MIN)));
+            prop_assert!(pieces.len() == 1 || pieces.iter().all(|piece| !piece.is_empty()));
         }
 
         #[test]
