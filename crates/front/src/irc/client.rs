@@ -15,7 +15,7 @@ use super::commands::channel::leave_if_in;
 use super::commands::control;
 use super::commands::server::ping_line;
 use super::commands::talk::is_open;
-use super::hub::{Event, Fate, Hub, Outcome};
+use super::hub::{Event, Fate, Hub, Outcome, Place, Said};
 use super::line::Lines;
 use super::session::{SENDS_MAX, Session, ToSend};
 use super::show;
@@ -166,7 +166,14 @@ fn take_event(session: &mut Session, event: Event) {
                 return;
             }
             let to = show::place_of(session, &said.place);
-            show::said(session, &said, &to);
+            match said.place {
+                // What the user said to somebody by another way in is shown as what the client itself would have sent.
+                Place::To(_) => {
+                    let own = Said { from: Arc::clone(&session.source), ..(*said).clone() };
+                    show::said(session, &own, &to);
+                }
+                Place::Channel(_) | Place::Person => show::said(session, &said, &to),
+            }
             session.has_shown(&said);
         }
         Event::History(place, all) => {

@@ -31,6 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Arrival {
     said: Said,
     whom: Whom,
+    /// Who signed it, if that is another.
+    author: Option<ChatKey>,
 }
 
 /// Which clients it is for.
@@ -138,7 +140,8 @@ async fn arrival(hub: &Hub, message: Message) -> Option<Arrival> {
             None => Whom::All,
         },
     };
-    Some(Arrival { said, whom })
+    let author = reading.and_then(|reading| reading.author).filter(|_| !message.own);
+    Some(Arrival { said, whom, author })
 }
 
 /// A message of the log as something said, for a client that speaks as this key.
@@ -150,6 +153,12 @@ pub(super) async fn said_of(hub: &Hub, message: &Message, me: Option<(&ChatKey, 
         (Content::Wallet { peer, .. }, ..) => hub.meet_wallet(peer),
         (_, Some(author), _) if me.is_some_and(|(key, _)| *key == author) => {
             me.map(|(_, source)| Arc::clone(source)).unwrap_or_else(|| Arc::new(Source::anonymous()))
+        }
+        (_, author, _)
+            if message.own
+                && let Some(own) = hub.own_source(author) =>
+        {
+            own
         }
         (_, Some(_), Some(speaker)) => hub.meet(speaker),
         (_, Some(author), None) => hub.meet_key(author),
@@ -192,10 +201,19 @@ pub(super) fn name_in_the_open(conversation: &str) -> Option<String> {
     (is_name && !is_target).then(|| conversation.to_owned())
 }
 
-fn hand_over(hub: &Hub, Arrival { said, whom }: Arrival) {
+/// While it was held back its author may have got another nick, and the clients know him by that.
+fn called_as_now(hub: &Hub, mut arrival: Arrival) -> Arrival {
+    if let Some(source) = arrival.author.and_then(|author| hub.source_of(&author)) {
+        arrival.said.from = source;
+    }
+    arrival
+}
+
+fn hand_over(hub: &Hub, arrival: Arrival) {
+    let Arrival { said, whom, author } = called_as_now(hub, arrival);
     match whom {
         Whom::Channel(folded) => {
-            if let Some(key) = hub.key_of(&said.from) {
+            if let Some(key) = author {
                 hub.heard(&folded, key, &said.from);
             }
             hub.say_in(&folded, said, None);
@@ -213,7 +231,7 @@ fn hand_over(hub: &Hub, Arrival { said, whom }: Arrival) {
 fn hand_over_late(hub: &Hub, late: Vec<Arrival>) {
     let mut rows: BTreeMap<(String, Option<ChatKey>), Vec<Arc<Said>>> = BTreeMap::new();
     let (mut places, default) = (BTreeMap::new(), hub.default_key());
-    for Arrival { said, whom } in late {
+    for Arrival { said, whom, .. } in late.into_iter().map(|arrival| called_as_now(hub, arrival)) {
         let key = match whom {
             Whom::Key(key) => Some(key),
             Whom::Channel(_) | Whom::All => None,

@@ -584,9 +584,30 @@ impl Hub {
         self.meet_key(key)
     }
 
-    /// The key of somebody who was heard.
-    pub(super) fn key_of(&self, source: &Source) -> Option<ChatKey> {
-        self.lock().people.called(&source.nick).map(|person| person.speaker.key)
+    /// How somebody who was heard is called now.
+    pub(super) fn source_of(&self, key: &ChatKey) -> Option<Arc<Source>> {
+        self.lock().people.with_key(key).map(|person| Arc::clone(&person.source))
+    }
+
+    /// How the user himself is called here when he spoke by another way in: as the client that speaks as the same, else as others see him.
+    pub(super) fn own_source(&self, author: Option<ChatKey>) -> Option<Arc<Source>> {
+        let default = self.default_key();
+        let identities = self.node.post().identities().list();
+        let nick = identities.into_iter().find(|identity| Some(identity.key) == author).and_then(|it| it.nick);
+        let state = self.lock();
+        let is_called = |client: &&Client| nick.as_ref().is_some_and(|nick| fold(&client.source.nick) == *nick);
+        let mut same = state.clients.values().filter(|client| client.identity.or(default) == author);
+        if let Some(client) = same.clone().find(is_called).or_else(|| same.next()) {
+            return Some(Arc::clone(&client.source));
+        }
+        let nick = nick.filter(|nick| !state.nicks.contains_key(nick))?;
+        Some(Arc::new(Source {
+            user: nick.clone(),
+            nick,
+            host: "local".to_owned(),
+            account: None,
+            realname: "the user of this node".to_owned(),
+        }))
     }
 
     /// Who speaks for clients that chose nobody.

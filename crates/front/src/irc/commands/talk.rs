@@ -99,6 +99,9 @@ async fn say_to_all(session: &mut Session, targets: &str, said: &Utterance) {
         session.hub.spoke(id);
     }
     let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
+    if targets.is_empty() {
+        return session.numeric(ERR_NORECIPIENT, &[], &format!("say to whom ({})", said.command));
+    }
     if targets.len() > TARGETS_MAX {
         let many = targets.len().to_string();
         return session.numeric(ERR_TOOMANYTARGETS, &[&many], &format!("{TARGETS_MAX} at once are the most"));

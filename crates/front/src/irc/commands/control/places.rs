@@ -163,7 +163,7 @@ pub(super) async fn leave(session: &mut Session, typed: &str) -> Answer {
     let parted = node.post().part(name.name()).await;
     let listened = node.unlisten(ListenTo::Name(name), None).await.ok_or(SHUTTING_DOWN)?;
     let was_in = channel::leave_if_in(session, &folded, NOT_LISTENED);
-    session.hub.tell_channel(&folded, &Event::Left(folded.as_str().into(), NOT_LISTENED.into()));
+    session.hub.tell_channel(&folded, None, &Event::Left(folded.as_str().into(), NOT_LISTENED.into()));
     let parted = parted
         .map_err(|error| format!("{typed} is left until the node ends, but that is not written down: {error}"))?;
     if !parted && !listened && !was_in {
