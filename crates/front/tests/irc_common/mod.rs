@@ -60,8 +60,19 @@ impl Gateway {
         Self::start_in(tempfile::tempdir().unwrap(), connect, change).await
     }
 
+    /// Starts one whose clock is ahead by so much.
+    pub async fn start_ahead(connect: &[Address], ahead_ms: i64) -> Self {
+        let clock = Clock::system();
+        clock.step(ahead_ms);
+        Self::start_by(clock, tempfile::tempdir().unwrap(), connect, |_| {}).await
+    }
+
     /// Starts one on what an earlier one left.
     pub async fn start_in(temp: TempDir, connect: &[Address], change: impl FnOnce(&mut IrcConfig)) -> Self {
+        Self::start_by(Clock::system(), temp, connect, change).await
+    }
+
+    async fn start_by(clock: Clock, temp: TempDir, connect: &[Address], change: impl FnOnce(&mut IrcConfig)) -> Self {
         let path = temp.path().join("data");
         let data = DataDir::open(&path).unwrap();
         let own = "127.0.0.1:0".parse().unwrap();
@@ -74,7 +85,6 @@ impl Gateway {
             connect: connect.to_vec(),
             ..Checked::defaults(&path)
         };
-        let clock = Clock::system();
         let node = Node::start(&config, &data, clock.clone()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -272,6 +282,21 @@ pub fn the<'l>(lines: &'l [Line], command: &str) -> &'l Line {
 /// The texts that are said in some lines, with who says them.
 pub fn talk(lines: &[Line]) -> Vec<(String, String)> {
     of(lines, "PRIVMSG").iter().map(|line| (line.nick().to_owned(), line.text().to_owned())).collect()
+}
+
+/// The text of a batch `draft/multiline`, as a client puts it together.
+pub fn whole(lines: &[Line]) -> (Line, String) {
+    let begin = lines.iter().find(|line| line.is("BATCH") && line.param(1) == "draft/multiline");
+    let begin = begin.unwrap_or_else(|| panic!("no batch: {lines:#?}"));
+    let name = begin.param(0).trim_start_matches('+');
+    let mut text = String::new();
+    for (at, line) in lines.iter().filter(|line| line.tag("batch") == Some(name)).enumerate() {
+        if at > 0 && line.tag("draft/multiline-concat").is_none() {
+            text.push('\n');
+        }
+        text.push_str(line.text());
+    }
+    (begin.clone(), text)
 }
 
 /// A client of IRC.
