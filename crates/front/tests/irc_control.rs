@@ -470,7 +470,7 @@ async fn a_channel_is_put_under_a_passphrase_left_by_all_and_joined_again() {
     other.line("the names", |line| line.contains(" 366 ")).await;
     let channels = client.told("channels").await;
     let row = channels.lines().find(|line| line.starts_with("#Den")).unwrap();
-    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["#Den", "yes", "in", "the", "open", "yes", "0"]);
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["#Den", "yes", "sealed", "alone", "yes", "0"]);
 
     let (told, others) = client.both("leave #den").await;
     assert!(told[0].contains("the node listens to it no more") && told[1].contains("join #den PASSPHRASE"), "{told:?}");

@@ -277,9 +277,13 @@ async fn nicks_that_are_none_and_the_nodes_own_are_refused() {
     let gateway = Gateway::start(&[]).await;
     let mut client = Client::connect(gateway.address).await;
     let long = "n".repeat(33);
-    for nick in ["1abc", "-abc", "a b", "#abc", "a!b", "a@b", "a~b", "a.b", "ä", "*", &long, "nightjar", "NightJar"] {
+    for nick in ["1abc", "-abc", "a b", "#abc", "a!b", "a@b", "a~b", "a.b", "ä", "*", &long] {
         let lines = client.ask(&format!("NICK :{nick}")).await;
         the(&lines, "432");
+    }
+    // As of one that another client has: a program then takes another by itself.
+    for nick in ["nightjar", "NightJar"] {
+        the(&client.ask(&format!("NICK {nick}")).await, "433");
     }
     the(&client.ask("NICK").await, "431");
     the(&client.ask("NICK :").await, "431");

@@ -7,11 +7,13 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use nightjar_core::link::Carries;
 use nightjar_core::name::Name;
+use nightjar_envelope::form;
 use nightjar_envelope::key::ChatKey;
-use nightjar_node::message::{Content, Delivery, Event as NodeEvent, Filter, Message, What};
+use nightjar_node::message::{Content, Delivery, Event as NodeEvent, Filter, Message, Said as Says, What};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::commands::channel::has_passphrase;
 use super::hub::{Event, Fate, Hub, Outcome, Place, Said};
 use super::news::News;
 use super::order::HoldBack;
@@ -177,6 +179,10 @@ pub(super) async fn said_of(hub: &Hub, message: &Message, me: Option<(&ChatKey, 
     let text = match (&place, name_in_the_open(&conversation)) {
         // Which of the user's names it was written to, if that is not plain.
         (Place::Person, Some(name)) => format!("[to {name}] {}", words.text),
+        // Among what only members can say, what anybody can.
+        (Place::Channel(folded), _) if !is_under_passphrase(message) && has_passphrase(&hub.node, folded) => {
+            format!("[not sealed] {}", words.text)
+        }
         _ => words.text,
     };
     Some(Said {
@@ -191,6 +197,12 @@ pub(super) async fn said_of(hub: &Hub, message: &Message, me: Option<(&ChatKey, 
         seq: Some(message.seq),
         conversation,
     })
+}
+
+/// Whether a message was sealed under the passphrase of its channel.
+fn is_under_passphrase(message: &Message) -> bool {
+    let said = message.reading.as_ref().map(|reading| &reading.said);
+    matches!(said, Some(Says::Map { form: form::CHANNEL, .. }))
 }
 
 /// The nick or account that a conversation is about: what was written to it in the open.

@@ -206,7 +206,7 @@ impl Session {
             LineFault::TooLong => self.numeric(ERR_INPUTTOOLONG, &[], &fault.to_string()),
             // Who sends something else than UTF-8 may not know of standard replies, and is told by one all the same (IRCv3, UTF8ONLY).
             LineFault::NotUtf8 => {
-                let reply = self.from_server("FAIL").param("*").param("INVALID_UTF8").text(fault.to_string());
+                let reply = self.server_line("FAIL").param("*").param("INVALID_UTF8").text(fault.to_string());
                 self.reply(reply);
             }
             LineFault::ForbiddenByte | LineFault::NoCommand => self.fail("*", "INVALID_LINE", &[], &fault.to_string()),
@@ -231,12 +231,12 @@ impl Session {
     }
 
     /// A line of the server.
-    pub(super) fn from_server(&self, command: &'static str) -> Reply {
+    pub(super) fn server_line(&self, command: &'static str) -> Reply {
         Reply::new(command).from(self.hub.name())
     }
 
     /// A line that says what the client itself does.
-    pub(super) fn from_self(&self, command: &'static str) -> Reply {
+    pub(super) fn own_line(&self, command: &'static str) -> Reply {
         self.stamped(Reply::new(command).from(self.source.mask()), self.hub.now_ms())
     }
 
@@ -261,7 +261,7 @@ impl Session {
         // Whoever knows these commands knows standard replies: their specifications speak of them.
         let is_newer = matches!(command, "BATCH" | "CHATHISTORY" | "MARKREAD" | "SETNAME");
         if is_newer || self.caps.has(Cap::StandardReplies) {
-            let reply = self.from_server(kind).param(command).param(code);
+            let reply = self.server_line(kind).param(command).param(code);
             let reply = context.iter().fold(reply, |reply, param| reply.param(*param)).text(why);
             self.reply(reply);
         } else {
@@ -273,7 +273,7 @@ impl Session {
     /// The server says something to the user.
     pub(super) fn notice(&mut self, what: &str) {
         for line in text::lines(what, NOTICE_BYTES_MAX) {
-            let reply = self.from_server("NOTICE").param(&*self.source.nick).text(line);
+            let reply = self.server_line("NOTICE").param(&*self.source.nick).text(line);
             let reply = self.stamped(reply, self.hub.now_ms());
             self.reply(reply);
         }
@@ -328,7 +328,7 @@ impl Session {
                 .and_then(|name| name.strip_prefix('+'))
                 .is_some_and(|name| ends.and_then(|end| end.strip_prefix('-')) == Some(name));
         if replies.is_empty() {
-            replies.push(self.from_server("ACK").tag("label", label));
+            replies.push(self.server_line("ACK").tag("label", label));
         } else if replies.len() == 1 || is_batch {
             if let Some(first) = replies.first_mut() {
                 first.tags.push(("label".into(), label));
@@ -339,9 +339,9 @@ impl Session {
                 reply.tags.push(("batch".into(), name.clone()));
             }
             let begin =
-                self.from_server("BATCH").tag("label", label).param(format!("+{name}")).param("labeled-response");
+                self.server_line("BATCH").tag("label", label).param(format!("+{name}")).param("labeled-response");
             replies.insert(0, begin);
-            replies.push(self.from_server("BATCH").param(format!("-{name}")));
+            replies.push(self.server_line("BATCH").param(format!("-{name}")));
         }
     }
 }
@@ -401,7 +401,7 @@ impl Session {
     pub(super) fn tell_read(&mut self, place: &Place, time_ms: u64) {
         if self.caps.has(Cap::ReadMarker) {
             let to = show::place_of(self, place);
-            let reply = self.from_server("MARKREAD").param(to).param(format!("timestamp={}", text::time_tag(time_ms)));
+            let reply = self.server_line("MARKREAD").param(to).param(format!("timestamp={}", text::time_tag(time_ms)));
             self.reply(reply);
         }
     }

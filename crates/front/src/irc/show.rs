@@ -139,7 +139,7 @@ fn multiline(session: &mut Session, said: &Said, to: &str, room: usize, base: Re
             session.reply(reply.param(to).text(line));
         }
     }
-    let end = session.from_server("BATCH").param(format!("-{name}"));
+    let end = session.server_line("BATCH").param(format!("-{name}"));
     session.reply(end);
 }
 
@@ -181,7 +181,7 @@ pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
     let batch = session.caps.has(Cap::Batch).then(|| session.batch_name());
     match (&batch, all.first()) {
         (Some(name), _) => {
-            let begin = session.from_server("BATCH").param(format!("+{name}")).param("chathistory").param(to);
+            let begin = session.server_line("BATCH").param(format!("+{name}")).param("chathistory").param(to);
             session.reply(begin);
         }
         (None, Some(first)) => {
@@ -201,7 +201,7 @@ pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
     }
     match batch {
         Some(name) => {
-            let end = session.from_server("BATCH").param(format!("-{name}"));
+            let end = session.server_line("BATCH").param(format!("-{name}"));
             session.reply(end);
         }
         None => mark(session, to, "that was said before".to_owned()),
@@ -212,7 +212,7 @@ pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
 fn mark(session: &mut Session, to: &str, what: String) {
     let is_channel = to.starts_with('#');
     let to = if is_channel { to.to_owned() } else { session.source.nick.clone() };
-    let reply = session.from_server("NOTICE").param(to).text(what);
+    let reply = session.server_line("NOTICE").param(to).text(what);
     session.reply(reply);
 }
 

@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 
 use nightjar_core::name::{Name, TypedName};
-use nightjar_node::handle::{ListenError, ListenTo, ListenWish};
+use nightjar_node::handle::{Handle, ListenError, ListenTo, ListenWish};
 
 use super::control::{self, CONTROL};
 use super::history;
@@ -80,13 +80,21 @@ pub(super) fn has_room(session: &Session, folded: &str) -> Result<(), &'static s
     Ok(())
 }
 
-/// Listens to a channel in the open, and lets the client in.
+/// Whether a channel is read under a passphrase at this node.
+pub(in crate::irc) fn has_passphrase(node: &Handle, folded: &str) -> bool {
+    let is_this = |typed: &str| channel_of(typed).is_ok_and(|(_, other)| other == folded);
+    node.post().joined().iter().any(|(typed, passphrase, _)| *passphrase && is_this(typed))
+}
+
+/// Listens to a channel, and lets the client in. Where it has a passphrase nobody listens to what outsiders say under its name.
 pub(super) async fn enter(session: &mut Session, name: TypedName, folded: &str, typed: &str) -> Result<(), String> {
-    let wish = ListenWish { to: ListenTo::Name(name), lease_s: None, lease: None };
-    match session.hub.node.listen(wish).await {
-        Ok(_) => {}
-        Err(error @ ListenError::Store(_)) => session.warn("JOIN", "NOT_STORED", &[typed], &error.to_string()),
-        Err(error) => return Err(error.to_string()),
+    if !has_passphrase(&session.hub.node, folded) {
+        let wish = ListenWish { to: ListenTo::Name(name), lease_s: None, lease: None };
+        match session.hub.node.listen(wish).await {
+            Ok(_) => {}
+            Err(error @ ListenError::Store(_)) => session.warn("JOIN", "NOT_STORED", &[typed], &error.to_string()),
+            Err(error) => return Err(error.to_string()),
+        }
     }
     let Some(id) = session.id else { return Ok(()) };
     if !session.hub.join(id, folded, typed) {
@@ -95,7 +103,7 @@ pub(super) async fn enter(session: &mut Session, name: TypedName, folded: &str, 
     session.channels.insert(folded.to_owned(), 0);
     history::seed(&session.hub, folded).await;
     let Some(look) = session.hub.channel(folded) else { return Ok(()) };
-    let reply = joined(session, session.from_self("JOIN"), &look.typed, &session.source.clone());
+    let reply = joined(session, session.own_line("JOIN"), &look.typed, &session.source.clone());
     session.reply(reply);
     if look.topic.is_some() {
         tell_topic(session, &look);
@@ -164,7 +172,7 @@ fn leave(session: &mut Session, folded: &str, why: &str) {
     if let Some(id) = session.id {
         session.hub.part(id, folded, why);
     }
-    let reply = session.from_self("PART").param(typed);
+    let reply = session.own_line("PART").param(typed);
     let reply = if why.is_empty() { reply } else { reply.text(why) };
     session.reply(reply);
 }
@@ -255,7 +263,7 @@ pub(super) async fn topic(session: &mut Session, line: &Line) {
     if let Some(id) = session.id {
         session.hub.set_topic(id, &folded, &new);
     }
-    let reply = session.from_self("TOPIC").param(look.typed).text(new);
+    let reply = session.own_line("TOPIC").param(look.typed).text(new);
     session.reply(reply);
     if !std::mem::replace(&mut session.told.topic, true) {
         session.notice(
@@ -288,9 +296,7 @@ fn channel_mode(session: &mut Session, typed: &str, rest: &[String]) {
         None => return session.numeric(ERR_NOSUCHCHANNEL, &[typed], "nobody here is in that channel"),
     };
     let Some(modes) = rest.first() else {
-        let has_passphrase = session.hub.node.post().joined().iter().any(|(joined, passphrase, _)| {
-            *passphrase && channel_of(joined).ok().map(|it| it.1) == channel_of(&typed).ok().map(|it| it.1)
-        });
+        let has_passphrase = channel_of(&typed).is_ok_and(|(_, folded)| has_passphrase(&session.hub.node, &folded));
         session.numeric_bare(RPL_CHANNELMODEIS, &[&typed, if has_passphrase { "+k" } else { "+" }]);
         return session.numeric_bare(RPL_CREATIONTIME, &[&typed, &made_s.to_string()]);
     };
@@ -329,7 +335,7 @@ fn user_mode(session: &mut Session, nick: &str, rest: &[String]) {
             session.hub.set_invisible(id, session.invisible);
         }
         let nick = session.source.nick.clone();
-        let reply = session.from_self("MODE").param(nick).text(if session.invisible { "+i" } else { "-i" });
+        let reply = session.own_line("MODE").param(nick).text(if session.invisible { "+i" } else { "-i" });
         session.reply(reply);
     }
     if unknown {

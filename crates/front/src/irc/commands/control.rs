@@ -41,7 +41,7 @@ pub(super) fn enter(session: &mut Session) {
     if std::mem::replace(&mut session.in_control, true) {
         return;
     }
-    let reply = super::channel::joined(session, session.from_self("JOIN"), CONTROL, &session.source.clone());
+    let reply = super::channel::joined(session, session.own_line("JOIN"), CONTROL, &session.source.clone());
     session.reply(reply);
     session.numeric(RPL_TOPIC, &[CONTROL], "this node, and you: nobody else is here. Say help");
     tell_names(session);
@@ -58,7 +58,7 @@ pub(super) fn leave(session: &mut Session, why: &str) -> bool {
     if !std::mem::replace(&mut session.in_control, false) {
         return false;
     }
-    let reply = session.from_self("PART").param(CONTROL).text(why);
+    let reply = session.own_line("PART").param(CONTROL).text(why);
     session.reply(reply);
     true
 }
@@ -67,7 +67,7 @@ pub(super) fn leave(session: &mut Session, why: &str) -> bool {
 pub(super) async fn said(session: &mut Session, to: &str, words: &str) {
     for line in words.lines() {
         if session.caps.has(Cap::EchoMessage) {
-            let reply = session.from_self("PRIVMSG").param(to).text(line);
+            let reply = session.own_line("PRIVMSG").param(to).text(line);
             session.reply(reply);
         }
         let answer = table::run(session, line).await;

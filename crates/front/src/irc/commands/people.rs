@@ -289,7 +289,7 @@ pub(super) async fn setname(session: &mut Session, line: &Line) {
     register::changed_realname(session, name);
     if session.caps.has(crate::irc::caps::Cap::Setname) {
         let realname = session.source.realname.clone();
-        let reply = session.from_self("SETNAME").text(realname);
+        let reply = session.own_line("SETNAME").text(realname);
         session.reply(reply);
     }
 }

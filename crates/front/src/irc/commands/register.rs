@@ -6,7 +6,6 @@ use nightjar_node::identity::{DEFAULT, Identity};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
-use super::control::SERVANT;
 use crate::irc::caps::{self, Cap};
 use crate::irc::hub::{CHANNELS_MAX, ClientId, Deed};
 use crate::irc::line::{Line, Reply};
@@ -93,7 +92,7 @@ pub(super) async fn cap(session: &mut Session, line: &Line) {
 
 fn cap_reply(session: &mut Session, what: &str, names: &str) {
     let nick = session.source.nick.clone();
-    let reply = session.from_server("CAP").param(nick).param(what).text(names);
+    let reply = session.server_line("CAP").param(nick).param(what).text(names);
     session.reply(reply);
 }
 
@@ -222,9 +221,6 @@ fn check_nick(nick: &str) -> Result<(), &'static str> {
     let is_special = |byte: u8| matches!(byte, b'[' | b']' | b'\\' | b'`' | b'_' | b'^' | b'{' | b'|' | b'}');
     let is_first = nick.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || is_special(byte));
     let is_rest = nick.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_special(byte) || byte == b'-');
-    if nick.eq_ignore_ascii_case(SERVANT) {
-        return Err("this is how the node itself is called here");
-    }
     match (nick.len() <= NICK_BYTES_MAX, is_first && is_rest) {
         (false, _) => Err("a nick has 32 characters at the most"),
         (true, false) => Err("a nick has letters, digits and []\\`_^{|}-, and begins with no digit or -"),
@@ -268,7 +264,7 @@ fn take_nick(session: &mut Session, id: ClientId, nick: &str) -> bool {
     if !session.hub.rename(id, Arc::clone(&source)) {
         return false;
     }
-    let reply = session.from_self("NICK").param(nick);
+    let reply = session.own_line("NICK").param(nick);
     session.reply(reply);
     session.source = source;
     true

@@ -13,7 +13,7 @@ pub(super) async fn ping(session: &mut Session, line: &Line) {
         return session.numeric(ERR_NEEDMOREPARAMS, &["PING"], "not enough parameters: PING TEXT");
     };
     let name = session.hub.name().to_owned();
-    let reply = session.from_server("PONG").param(name).text(token.clone());
+    let reply = session.server_line("PONG").param(name).text(token.clone());
     session.reply(reply);
 }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::table::Answer;
 use super::words::{head, table};
 use super::{CONTROL, SHUTTING_DOWN};
-use crate::irc::commands::channel::{self, channel_of};
+use crate::irc::commands::channel::{self, channel_of, has_passphrase};
 use crate::irc::hub::Event;
 use crate::irc::session::Session;
 use crate::typed::quoted;
@@ -158,8 +158,7 @@ pub(in crate::irc) async fn read_with(
 pub(super) async fn leave(session: &mut Session, typed: &str) -> Answer {
     let (name, folded) = channel_of(typed)?;
     let node = session.hub.node.clone();
-    let is_this = |other: &str| channel_of(other).is_ok_and(|(_, other)| other == folded);
-    let had_passphrase = node.post().joined().iter().any(|(joined, passphrase, _)| *passphrase && is_this(joined));
+    let had_passphrase = has_passphrase(&node, &folded);
     let parted = node.post().part(name.name()).await;
     let listened = node.unlisten(ListenTo::Name(name), None).await.ok_or(SHUTTING_DOWN)?;
     let was_in = channel::leave_if_in(session, &folded, NOT_LISTENED);

@@ -26,7 +26,7 @@ pub(in crate::irc::commands) async fn tell_read(session: &mut Session, typed: &s
 
 fn reply_read(session: &mut Session, typed: &str, until: Option<Wall>) {
     let until = until.map_or_else(|| "*".to_owned(), |until| format!("timestamp={}", text::time_tag(until.0)));
-    let reply = session.from_server("MARKREAD").param(typed).param(until);
+    let reply = session.server_line("MARKREAD").param(typed).param(until);
     session.reply(reply);
 }
 

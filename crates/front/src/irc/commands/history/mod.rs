@@ -175,7 +175,7 @@ impl Refused {
 
     /// Said so to every client that asked for the capability, for its standard replies are a part of that.
     fn tell(self, session: &mut Session, command: &'static str) {
-        let reply = session.from_server("FAIL").param(command).param(self.code);
+        let reply = session.server_line("FAIL").param(command).param(self.code);
         let reply = self.context.into_iter().fold(reply, |reply, part| reply.param(part)).text(self.why);
         session.reply(reply);
     }

@@ -191,16 +191,16 @@ async fn tell_targets(session: &mut Session, from: u64, to: u64, limit: usize) -
     targets.sort();
     let batch = session.caps.has(Cap::Batch).then(|| session.batch_name());
     if let Some(name) = &batch {
-        let begin = session.from_server("BATCH").param(format!("+{name}")).param("draft/chathistory-targets");
+        let begin = session.server_line("BATCH").param(format!("+{name}")).param("draft/chathistory-targets");
         session.reply(begin);
     }
     for (ms, target) in targets {
-        let reply = session.from_server("CHATHISTORY").param("TARGETS").param(target).param(text::time_tag(ms));
+        let reply = session.server_line("CHATHISTORY").param("TARGETS").param(target).param(text::time_tag(ms));
         let reply = batch.iter().fold(reply, |reply, name| reply.tag("batch", name.clone()));
         session.reply(reply);
     }
     if let Some(name) = batch {
-        let end = session.from_server("BATCH").param(format!("-{name}"));
+        let end = session.server_line("BATCH").param(format!("-{name}"));
         session.reply(end);
     }
     Ok(())
