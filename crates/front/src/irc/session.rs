@@ -15,7 +15,7 @@ use super::commands::{self, register::Entering, talk::Multiline};
 use super::hub::{ClientId, Event, Fate, Hub, Outcome, Place, Said};
 use super::line::{Line, LineFault, Reply};
 use super::numeric::{ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND};
-use super::people::Source;
+use super::people::{Source, fold};
 use super::{show, text};
 
 /// Messages of one client that wait to be sent. While there is no room for what one line may send, no line is taken.
@@ -384,8 +384,9 @@ impl Session {
                 } else {
                     self.told.no_peers = false;
                 }
-                let in_the_open = *in_the_open && self.told.in_the_open(to);
-                match note.as_ref().filter(|note| self.told.note(&format!("{to}: {note}"))) {
+                let whom = fold(to);
+                let in_the_open = *in_the_open && self.told.in_the_open(&whom);
+                match note.as_ref().filter(|note| self.told.note(&format!("{whom}: {note}"))) {
                     Some(note) => self.warn("PRIVMSG", "NOTE", &[to], note),
                     None if in_the_open => {
                         let text = format!("no chat key of {to} is known here: everybody can read what you write");
