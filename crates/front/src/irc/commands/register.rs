@@ -251,7 +251,10 @@ async fn rename(session: &mut Session, nick: &str) {
             return;
         }
         post.refresh_own();
-        session.notice(&format!("others see you as {} from your next message on", fold(nick)));
+        session.notice(&format!(
+            "others see you as {} soon: where you told another nick lately, within ten minutes",
+            fold(nick)
+        ));
     }
     if !take_nick(session, id, nick) {
         session.numeric(ERR_NICKNAMEINUSE, &[nick], "another client here has this nick");
