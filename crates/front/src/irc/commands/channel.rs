@@ -40,6 +40,9 @@ pub(super) async fn join(session: &mut Session, line: &Line) {
         control::leave(session, "left all channels");
         return;
     }
+    if is_empty(names) {
+        return session.numeric(ERR_NEEDMOREPARAMS, &["JOIN"], "say which channel");
+    }
     let mut keys = rest.first().map_or("", String::as_str).split(',');
     for typed in names.split(',').filter(|typed| !typed.is_empty()) {
         let key = keys.next().filter(|key| !key.is_empty());
@@ -114,6 +117,11 @@ pub(super) async fn enter(session: &mut Session, name: TypedName, folded: &str, 
     Ok(())
 }
 
+/// Whether a list of names has none.
+fn is_empty(names: &str) -> bool {
+    names.bytes().all(|byte| byte == b',')
+}
+
 /// A line that says that somebody joined, with what the client wants to know of him.
 pub(in crate::irc) fn joined(
     session: &Session,
@@ -131,6 +139,9 @@ pub(in crate::irc) fn joined(
 
 pub(super) async fn part(session: &mut Session, line: &Line) {
     let [names, rest @ ..] = line.params.as_slice() else { return };
+    if is_empty(names) {
+        return session.numeric(ERR_NEEDMOREPARAMS, &["PART"], "say which channel");
+    }
     let why = rest.first().map_or(String::new(), |why| text::head(&text::clean(why), REASON_BYTES_MAX).to_owned());
     for typed in names.split(',').filter(|typed| !typed.is_empty()) {
         if typed.eq_ignore_ascii_case(CONTROL) {
@@ -178,7 +189,7 @@ fn leave(session: &mut Session, folded: &str, why: &str) {
 }
 
 pub(super) async fn names(session: &mut Session, line: &Line) {
-    let Some(names) = line.params.first() else {
+    let Some(names) = line.params.first().filter(|names| !is_empty(names)) else {
         return session.numeric(RPL_ENDOFNAMES, &["*"], "End of NAMES: say which channel");
     };
     for typed in names.split(',').filter(|typed| !typed.is_empty()).take(1) {
