@@ -390,6 +390,9 @@ impl Client {
         let mut lines = Vec::new();
         let heard = timeout(patience, async {
             while let Some(line) = self.line_within(patience).await {
+                if line.is("PING") {
+                    self.send(&format!("PONG :{}", line.text())).await;
+                }
                 let is_it = fits(&line);
                 lines.push(line);
                 if is_it {

@@ -1,0 +1,333 @@
+//! People of other nodes as IRC shows them: who is called what, who is there, what is known of them, and who may write to the user.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test may fail loudly")]
+
+mod irc_common;
+
+use std::time::Duration;
+
+use irc_common::{Client, Gateway, Line, SERVER, of, talk, the, two};
+use nightjar_core::address::Address;
+use nightjar_envelope::key::ChatKey;
+use nightjar_node::post::{Addressee, Letter, SpeakAs};
+use nightjar_node::store::Relation;
+
+/// A client that is in a channel now.
+async fn enter(gateway: &Gateway, nick: &str, caps: &str, channel: &str) -> Client {
+    let mut client = Client::enter(gateway.address, nick, caps).await;
+    the(&client.ask(&format!("JOIN {channel}")).await, "JOIN");
+    client
+}
+
+/// A node whose user is called so, linked to another.
+async fn user(nick: &str, connect: &[Address]) -> (Gateway, ChatKey) {
+    let gateway = Gateway::start(connect).await;
+    let key = gateway.identity(nick).await;
+    if !connect.is_empty() {
+        gateway.linked(connect.len()).await;
+    }
+    (gateway, key)
+}
+
+/// The texts of some lines of WHOIS or of the server.
+fn texts(lines: &[Line]) -> String {
+    lines.iter().map(|line| line.raw.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_heard_joins_once_before_the_first_words_and_is_listed() {
+    let (here, there) = two().await;
+    let key = there.identity("jackdaw").await;
+    let mut client = enter(&here, "reader", "", "#a").await;
+    there.say("#a", "first").await;
+    there.say("#a", "second").await;
+    let lines = client.until("both", |line| line.says("second")).await;
+    let joins = of(&lines, "JOIN");
+    assert_eq!(joins.len(), 1, "{lines:#?}");
+    let at = |is: &dyn Fn(&Line) -> bool| lines.iter().position(is).unwrap();
+    assert!(at(&|line| line.is("JOIN")) < at(&|line| line.says("first")));
+    let source = joins[0].source.clone();
+    let digits = &key.to_string()[..12];
+    assert_eq!(source, format!("jackdaw!{digits}@claimed"));
+    assert!(lines.iter().filter(|line| line.is("PRIVMSG")).all(|line| line.source == source));
+    let names = client.ask("NAMES #a").await;
+    let mut listed: Vec<&str> = the(&names, "353").text().split(' ').collect();
+    listed.sort_unstable();
+    assert_eq!(listed, ["jackdaw", "reader"]);
+    let who = client.ask("WHO #a").await;
+    let lines = of(&who, "352");
+    let heard = lines.iter().find(|line| line.param(5) == "jackdaw").unwrap();
+    assert_eq!(heard.params[1..7], ["#a", digits, "claimed", SERVER, "jackdaw", "H"]);
+    assert!(lines.iter().any(|line| line.param(5) == "reader"));
+    assert_eq!(of(&client.ask("WHO jackdaw").await, "352").len(), 1);
+    assert_eq!(the(&client.ask("ISON jackdaw nobody READER").await, "303").text(), "jackdaw reader");
+    assert!(
+        the(&client.ask("USERHOST jackdaw").await, "302").text().starts_with(&format!("jackdaw=+{digits}@claimed"))
+    );
+    // Who comes later finds him listed.
+    let mut later = Client::enter(here.address, "later", "").await;
+    let lines = later.ask("JOIN #a").await;
+    assert!(the(&lines, "353").text().contains("jackdaw"));
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_presence_nobody_joins() {
+    let here = Gateway::start_with(&[], |config| config.presence = false).await;
+    let (there, _) = user("jackdaw", &[here.tls()]).await;
+    let mut client = enter(&here, "reader", "", "#a").await;
+    there.say("#a", "words").await;
+    let lines = client.until("them", |line| line.says("words")).await;
+    assert!(of(&lines, "JOIN").is_empty(), "{lines:#?}");
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_as_a_client_the_user_a_service_or_the_server() {
+    let here = Gateway::start(&[]).await;
+    here.identity("raven").await;
+    let mut client = enter(&here, "raven", "", "#a").await;
+    let mut second = enter(&here, "Magpie", "", "#a").await;
+    client.sync().await;
+    second.sync().await;
+    for nick in ["raven", "magpie", "nickserv", "chanserv", "nightjar", "server"] {
+        let (there, key) = user(nick, &[here.tls()]).await;
+        there.say("#a", nick).await;
+        let lines = client.until(nick, |line| line.says(nick)).await;
+        let wanted = format!("{nick}~{}", &key.to_string()[..12]);
+        assert_eq!(lines.last().unwrap().nick(), wanted);
+        assert_eq!(the(&lines, "JOIN").nick(), wanted);
+        // And can be asked about and written to by that.
+        let lines = client.ask(&format!("WHOIS {wanted}")).await;
+        assert!(texts(&lines).contains(&key.to_string()), "{lines:#?}");
+        there.stop().await;
+    }
+    here.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_of_one_nick_gets_digits_and_each_is_written_to_by_his_own() {
+    let here = Gateway::start(&[]).await;
+    here.identity("raven").await;
+    let (first, _) = user("jackdaw", &[here.tls()]).await;
+    let (second, key) = user("jackdaw", &[here.tls()]).await;
+    here.linked(2).await;
+    let mut client = enter(&here, "raven", "", "#a").await;
+    let mut of_first = Client::enter(first.address, "jackdaw", "").await;
+    let mut of_second = Client::enter(second.address, "jackdaw", "").await;
+    first.say("#a", "I am jackdaw").await;
+    assert_eq!(client.hears("I am jackdaw").await.nick(), "jackdaw");
+    second.say("#a", "no, I am").await;
+    let nick = client.hears("no, I am").await.nick().to_owned();
+    assert_eq!(nick, format!("jackdaw~{}", &key.to_string()[..12]));
+    client.ask(&format!("PRIVMSG {nick} :for the second\r\nPRIVMSG jackdaw :for the first")).await;
+    // Strangers' letters are requests.
+    for own in [&mut of_first, &mut of_second] {
+        let lines = own.until("a request", |line| line.is("NOTICE") && line.text().contains("asks to talk")).await;
+        assert!(lines.last().unwrap().text().starts_with("raven"), "{lines:#?}");
+    }
+    let letters = second.messages(1).await;
+    assert!(letters.iter().any(|letter| letter.reading.as_ref().unwrap().own_key == Some(key)), "{letters:?}");
+    for node in [here, first, second] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_takes_the_nick_of_somebody_pushes_him_away_before_it_has_it() {
+    let (here, there) = two().await;
+    let key = there.identity("jackdaw").await;
+    let mut client = enter(&here, "reader", "", "#a").await;
+    let mut other = enter(&here, "other", "", "#a").await;
+    there.say("#a", "hello").await;
+    client.hears("hello").await;
+    other.hears("hello").await;
+    let digits = format!("jackdaw~{}", &key.to_string()[..12]);
+    other.ask("NICK Jackdaw").await;
+    let lines = client.sync().await;
+    let renamed: Vec<_> =
+        of(&lines, "NICK").iter().map(|line| (line.nick().to_owned(), line.param(0).to_owned())).collect();
+    assert_eq!(renamed, [("jackdaw".to_owned(), digits.clone()), ("other".to_owned(), "Jackdaw".to_owned())]);
+    there.say("#a", "still me").await;
+    let lines = client.until("it", |line| line.says("still me")).await;
+    assert_eq!(lines.last().unwrap().nick(), digits);
+    assert!(of(&lines, "JOIN").is_empty(), "{lines:#?}");
+    // A client that comes in by it does the same.
+    let (third, key) = user("rook", &[here.tls()]).await;
+    third.say("#a", "I am new").await;
+    client.hears("I am new").await;
+    let _rook = here.plain("rook").await;
+    let lines = client.sync().await;
+    assert_eq!(the(&lines, "NICK").param(0), format!("rook~{}", &key.to_string()[..12]));
+    for node in [here, there, third] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "waits ten minutes: a nick is not told anew in a channel before"]
+async fn who_takes_another_nick_is_called_by_it_when_he_tells_it() {
+    let (here, there) = two().await;
+    there.identity("jackdaw").await;
+    let mut far = enter(&there, "jackdaw", "", "#a").await;
+    let mut client = enter(&here, "reader", "", "#a").await;
+    far.send("PRIVMSG #a :before").await;
+    client.hears("before").await;
+    far.ask("NICK chough").await;
+    far.send("PRIVMSG #a :after").await;
+    let mut lines = client.until("after", |line| line.says("after")).await;
+    if of(&lines, "NICK").is_empty() {
+        let patience = Duration::from_secs(15 * 60);
+        lines = client.until_within(patience, "the nick", |line| line.is("NICK")).await;
+    }
+    let nick = the(&lines, "NICK");
+    assert_eq!((nick.nick(), nick.param(0)), ("jackdaw", "chough"));
+    far.send("PRIVMSG #a :again").await;
+    assert_eq!(client.hears("again").await.nick(), "chough");
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whois_shows_the_key_and_what_is_known_of_the_account() {
+    let (here, there) = two().await;
+    let key = there.identity("jackdaw").await;
+    let mut client = enter(&here, "reader", "", "#a").await;
+    there.say("#a", "hello").await;
+    client.hears("hello").await;
+    let lines = client.ask("WHOIS jackdaw").await;
+    assert!(lines.iter().all(|line| line.source == SERVER && line.param(0) == "reader"));
+    assert_eq!(the(&lines, "311").params[1..5], ["jackdaw", &key.to_string()[..12], "claimed", "*"]);
+    assert_eq!(the(&lines, "319").text(), "#a");
+    assert!(texts(&lines).contains(&key.to_string()) && texts(&lines).contains("names no account"));
+    assert!(of(&lines, "330").is_empty(), "nothing is proven: {lines:#?}");
+    assert!(lines.last().unwrap().is("318"));
+    let lines = client.ask("WHOIS jackdaw jackdaw").await;
+    the(&lines, "311");
+    let lines = client.ask("WHOIS nobodyhere").await;
+    assert_eq!((the(&lines, "401").param(1), the(&lines, "318").param(1)), ("nobodyhere", "nobodyhere"));
+    let lines = client.ask("WHOIS reader").await;
+    assert_eq!(the(&lines, "311").params[1..5], ["reader", "reader", "local", "*"]);
+    the(&lines, "317");
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_is_sealed_when_a_key_is_known_and_who_writes_in_the_open_is_told_once() {
+    let (here, there) = two().await;
+    here.identity("raven").await;
+    let his = there.identity("jackdaw").await;
+    let mut raven = enter(&here, "raven", "", "#a").await;
+    let mut caring = Client::enter(here.address, "caring", "standard-replies").await;
+    // Nobody here knows a key of that nick.
+    let mut heard = Vec::new();
+    for number in 0..5 {
+        heard.extend(raven.ask(&format!("PRIVMSG jackdaw :open {number}\r\nPRIVMSG Jackdaw :open too {number}")).await);
+    }
+    let open = there.messages(10).await;
+    assert!(open.iter().all(|letter| letter.reading.as_ref().unwrap().own_key.is_none()));
+    // All fates were told before this one's.
+    raven.send("PRIVMSG #a :last").await;
+    there.handle().status();
+    here.messages(11).await;
+    heard.extend(raven.sync().await);
+    let told: Vec<_> = heard.iter().filter(|line| line.text().contains("everybody can read")).collect();
+    assert_eq!(told.len(), 1, "{heard:#?}");
+    assert!(told[0].is("NOTICE"));
+    caring.send("PRIVMSG jackdaw :open as well").await;
+    let lines = caring.until("the warning", |line| line.is("WARN")).await;
+    assert!(lines.last().unwrap().text().contains("everybody can read"), "{lines:#?}");
+    // He says something, and from then on his key is known.
+    there.say("#a", "hello").await;
+    raven.hears("hello").await;
+    assert_eq!(here.knows("jackdaw").await, his);
+    raven.ask("PRIVMSG jackdaw :sealed").await;
+    let letters = there.messages(12).await;
+    let sealed = letters.iter().filter(|letter| letter.reading.as_ref().unwrap().own_key == Some(his)).count();
+    assert_eq!(sealed, 1);
+    let lines = raven.sync().await;
+    assert!(!texts(&lines).contains("everybody can read"), "{lines:#?}");
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strangers_letter_is_told_of_once_and_shown_when_he_is_let_in() {
+    let (here, there) = two().await;
+    here.identity("raven").await;
+    let hers = there.identity("stranger").await;
+    let mut raven = enter(&here, "raven", "", "#a").await;
+    let mut far = enter(&there, "far", "", "#a").await;
+    raven.send("PRIVMSG #a :hello all").await;
+    far.hears("hello all").await;
+    for number in 0..3 {
+        there.say("raven", &format!("buy this {number}")).await;
+    }
+    // All of them have come before he is let in.
+    here.messages(4).await;
+    let lines = raven.until("the request", |line| line.text().contains("asks to talk")).await;
+    assert!(lines.last().unwrap().is("NOTICE") && lines.last().unwrap().text().starts_with("stranger"));
+    here.handle().post().decide(hers, Relation::Contact).await.unwrap();
+    there.say("raven", "thank you").await;
+    let rest = raven.until("the letter", |line| line.says("thank you")).await;
+    assert_eq!(rest.last().unwrap().param(0), "raven");
+    let all: Vec<_> = lines.into_iter().chain(rest).collect();
+    assert_eq!(all.iter().filter(|line| line.text().contains("asks to talk")).count(), 1, "{all:#?}");
+    assert_eq!(talk(&all).len(), 1, "{all:#?}");
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_talk_in_private_by_the_nicks_that_their_clients_show() {
+    let (here, there) = two().await;
+    here.identity("raven").await;
+    there.identity("jackdaw").await;
+    let mut raven = enter(&here, "raven", "", "#a").await;
+    let mut jackdaw = enter(&there, "jackdaw", "", "#a").await;
+    raven.send("PRIVMSG #a :raven speaks").await;
+    jackdaw.hears("raven speaks").await;
+    jackdaw.send("PRIVMSG #a :jackdaw speaks").await;
+    raven.hears("jackdaw speaks").await;
+    // Who is written to is a contact: so is the answer no request.
+    raven.send("PRIVMSG jackdaw :may I?").await;
+    jackdaw.until("the request", |line| line.text().contains("asks to talk")).await;
+    jackdaw.send("PRIVMSG raven :yes").await;
+    let yes = raven.hears("yes").await;
+    assert_eq!((yes.nick(), yes.param(0)), ("jackdaw", "raven"));
+    raven.send("PRIVMSG jackdaw :good\r\nNOTICE jackdaw :and a notice\r\nPRIVMSG jackdaw :\u{1}ACTION bows\u{1}").await;
+    let good = jackdaw.hears("good").await;
+    assert_eq!((good.nick(), good.param(0)), ("raven", "jackdaw"));
+    assert!(jackdaw.hears("and a notice").await.is("NOTICE"));
+    jackdaw.hears("\u{1}ACTION bows\u{1}").await;
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_to_one_identity_is_for_the_clients_that_speak_as_it() {
+    let (here, there) = two().await;
+    here.identity("raven").await;
+    let second = here.identity("owl").await;
+    there.identity("jackdaw").await;
+    let mut raven = enter(&here, "raven", "", "#a").await;
+    let mut owl = Client::connect(here.address).await;
+    owl.send(&format!("PASS owl:{}", here.token)).await;
+    owl.register("owl", "").await;
+    let mut far = enter(&there, "far", "", "#a").await;
+    let words = Letter { speaker: SpeakAs::Key(second), ..Letter::text(Addressee::Name("#a".parse().unwrap()), "hoo") };
+    here.send(words).await;
+    far.hears("hoo").await;
+    assert_eq!(there.knows("owl").await, second);
+    there.say("#a", "jackdaw speaks").await;
+    raven.hears("jackdaw speaks").await;
+    let hers = there.handle().post().identities().list()[0].key;
+    here.handle().post().decide(hers, Relation::Contact).await.unwrap();
+    there.say("owl", "for the owl").await;
+    owl.hears("for the owl").await;
+    assert!(talk(&raven.sync().await).is_empty());
+    here.stop().await;
+    there.stop().await;
+}
