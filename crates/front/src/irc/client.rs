@@ -232,7 +232,10 @@ async fn send_all(hub: Arc<Hub>, mut queue: mpsc::Receiver<ToSend>, mut stop: wa
             Some(Ok(sent)) => {
                 Outcome::Sent { peers: sent.peers, in_the_open: is_person && is_open(sent.sealed), note: sent.note }
             }
-            Some(Err(error)) => Outcome::Failed(error.to_string()),
+            Some(Err(error)) => {
+                hub.is_stored(&id);
+                Outcome::Failed(error.to_string())
+            }
             None => Outcome::Failed("the node ended before it was written down".to_owned()),
         };
         if let Some((client, _)) = hub.sender(&id) {

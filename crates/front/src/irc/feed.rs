@@ -126,8 +126,9 @@ async fn mark_read(hub: &Hub) {
 async fn arrival(hub: &Hub, message: Message) -> Option<Arrival> {
     let reading = message.reading.as_ref();
     let id = reading.and_then(|reading| reading.id);
-    if message.own && id.is_some_and(|id| hub.sender(&id).is_some()) {
+    if let Some(id) = id.filter(|id| message.own && hub.sender(id).is_some()) {
         // The clients have it.
+        hub.is_stored(&id);
         return None;
     }
     if reading.is_some_and(|reading| reading.request) {

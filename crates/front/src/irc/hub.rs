@@ -17,7 +17,7 @@ use nightjar_node::message::{Seq, Speaker};
 use nightjar_node::post::{Known, Who};
 use nightjar_node::store::Relation;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::IrcConfig;
 use super::ask::LOCAL_ID;
@@ -47,6 +47,9 @@ const ASKED_MAX: usize = 4_096;
 
 /// Messages that were answered whose whole ids are kept: a talk answers its last ones again and again.
 const WHOLE_IDS_MAX: usize = 1_024;
+
+/// So long history waits for what clients said just before to be in the log: a disk's write, and some.
+const UNSTORED_MAX: Duration = Duration::from_millis(500);
 
 /// Which client.
 pub(super) type ClientId = u64;
@@ -232,6 +235,8 @@ struct State {
     wallets: BTreeMap<String, SocketAddr>,
     sent: HashMap<MessageId, (ClientId, String)>,
     sent_order: VecDeque<MessageId>,
+    /// Those of them that are not in the log yet, and where they will stand.
+    unstored: HashMap<MessageId, String>,
     /// Strangers who ask to talk, and of whom that was told.
     asked: BTreeSet<ChatKey>,
     /// Conversations that were read by plain clients, which cannot say so, up to there.
@@ -253,6 +258,8 @@ pub(super) struct Hub {
     pub(super) token: Token,
     /// Messages that stay here get numbers.
     local: AtomicU64,
+    /// How many messages of clients came into the log.
+    stored: watch::Sender<u64>,
 }
 
 impl Hub {
@@ -260,8 +267,8 @@ impl Hub {
         let since = node.post().now();
         let state = State { presence: config.presence, ..State::default() };
         let token = Token::new(&config.token);
-        let (connections, local) = (watch::channel(0).0, AtomicU64::new(0));
-        Self { node, config, since, state: Mutex::new(state), connections, token, local }
+        let (connections, local, stored) = (watch::channel(0).0, AtomicU64::new(0), watch::channel(0).0);
+        Self { node, config, since, state: Mutex::new(state), connections, token, local, stored }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -745,8 +752,9 @@ impl Hub {
     }
 
     /// A client sends a message: the log's copy of it is no news to the clients.
-    pub(super) fn sends(&self, client: ClientId, id: MessageId, to: &str) {
+    pub(super) fn sends(&self, client: ClientId, id: MessageId, to: &str, conversation: &str) {
         let mut state = self.lock();
+        state.unstored.insert(id, conversation.to_owned());
         if state.sent.insert(id, (client, to.to_owned())).is_none() {
             state.sent_order.push_back(id);
         }
@@ -754,6 +762,33 @@ impl Hub {
             && let Some(oldest) = state.sent_order.pop_front()
         {
             state.sent.remove(&oldest);
+            state.unstored.remove(&oldest);
+        }
+    }
+
+    /// A message that a client sent stands in the log, or never will.
+    pub(super) fn is_stored(&self, id: &MessageId) {
+        if self.lock().unstored.remove(id).is_some() {
+            self.stored.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Waits until what clients said in some conversations stands in the log, so that whoever asks for it is given what he saw; but not
+    /// for long, for a message may wait for its turn to be sent.
+    pub(super) async fn until_stored(&self, is_meant: impl Fn(&String) -> bool) {
+        let mut stored = self.stored.subscribe();
+        let meant: Vec<MessageId> = {
+            let state = self.lock();
+            state.unstored.iter().filter(|(_, conversation)| is_meant(conversation)).map(|(id, _)| *id).collect()
+        };
+        let all = async {
+            while meant.iter().any(|id| self.lock().unstored.contains_key(id)) && stored.changed().await.is_ok() {}
+        };
+        if timeout(UNSTORED_MAX, all).await.is_err() {
+            tracing::debug!("an IRC client asks for what still waits to be sent");
+            // Whatever became of it, it is waited for once.
+            let mut state = self.lock();
+            meant.iter().for_each(|id| drop(state.unstored.remove(id)));
         }
     }
 

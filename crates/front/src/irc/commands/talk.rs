@@ -263,7 +263,7 @@ async fn publish(
         conversation: ready.conversation().to_owned(),
         ..local_said(session, place.clone(), said)
     };
-    session.hub.sends(id, ready.id(), to);
+    session.hub.sends(id, ready.id(), to, ready.conversation());
     echo(session, &whole, to);
     match &place {
         Place::Channel(folded) => session.hub.say_in(folded, whole, Some(id)),

@@ -61,9 +61,10 @@ async fn mark(session: &mut Session, params: &[String]) -> Result<(), Refused> {
     };
     let failed = |error: &dyn ToString| Refused::new("INTERNAL_ERROR", &[target], error.to_string());
     let Some(found) = find(session, target).await.map_err(|error| failed(&error))? else {
-        let why = "no such channel is known here, and no person can be called so";
+        let why = "no channel and no person can be called so";
         return Err(Refused::new("INVALID_PARAMS", &[target], why));
     };
+    session.hub.until_stored(|conversation| found.conversations.contains(conversation)).await;
     let node = session.hub.node.clone();
     let mut before = None;
     for conversation in &found.conversations {

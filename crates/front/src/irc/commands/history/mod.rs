@@ -97,9 +97,11 @@ impl Viewer {
 struct Where {
     conversations: Vec<String>,
     place: Place,
+    /// Whether anything is known here of a channel; of people nobody knows who there are.
+    is_known: bool,
 }
 
-/// Where the messages of a target stand, as a client typed it; `None` if there is no such target.
+/// Where the messages of a target stand, as a client typed it; `None` if nobody and nothing can be called so.
 async fn find(session: &Session, typed: &str) -> Result<Option<Where>, ReadError> {
     let hub = &session.hub;
     if typed.starts_with(['#', '&']) {
@@ -108,8 +110,7 @@ async fn find(session: &Session, typed: &str) -> Result<Option<Where>, ReadError
             || hub.channel(&folded).is_some()
             || is_listened_to(hub, &folded).await
             || has_something(hub, &folded).await?;
-        let found = || Where { conversations: vec![folded.clone()], place: Place::Channel(folded.clone()) };
-        return Ok(is_known.then(found));
+        return Ok(Some(Where { conversations: vec![folded.clone()], place: Place::Channel(folded), is_known }));
     }
     let name = TypedName::from_str(typed).ok().map(|typed| typed.name().clone());
     let in_the_open = name.as_ref().map(Name::text);
@@ -129,7 +130,7 @@ async fn find(session: &Session, typed: &str) -> Result<Option<Where>, ReadError
         (None, None) if hub.wallet_called(typed).is_some() => (Vec::new(), typed.to_owned()),
         (None, None) => return Ok(None),
     };
-    Ok(Some(Where { conversations, place: Place::To(nick) }))
+    Ok(Some(Where { conversations, place: Place::To(nick), is_known: true }))
 }
 
 /// Who is called so here. Whoever is known to the node and was not heard since it began gets his nick now.

@@ -47,10 +47,11 @@ async fn tell_part(
     limit: usize,
 ) -> Result<(), Refused> {
     let unreadable = |error: ReadError| Refused::new("MESSAGE_ERROR", &[command, target], error);
-    let Some(found) = find(session, target).await.map_err(unreadable)? else {
+    let Some(found) = find(session, target).await.map_err(unreadable)?.filter(|found| found.is_known) else {
         let why = "no such channel is known here, and no person can be called so";
         return Err(Refused::new("INVALID_TARGET", &[command, target], why));
     };
+    session.hub.until_stored(|conversation| found.conversations.contains(conversation)).await;
     let viewer = Viewer::of(session);
     let bound = async |reference: Reference| match reference {
         Reference::Moment(ms) => Ok(Bound::Moment(Wall(ms))),
@@ -165,6 +166,7 @@ fn tell_batch(session: &mut Session, target: &str, all: &[Arc<Said>]) {
 async fn tell_targets(session: &mut Session, from: u64, to: u64, limit: usize) -> Result<(), Refused> {
     let unreadable = |error: ReadError| Refused::new("MESSAGE_ERROR", &["TARGETS"], error);
     let (after, before) = (Wall(from.min(to)), Wall(from.max(to)));
+    session.hub.until_stored(|_| true).await;
     let active = session.hub.node.active_conversations(Some(after), Some(before), CONVERSATIONS_MAX).await;
     let mut active: Vec<String> =
         active.map_err(unreadable)?.into_iter().map(|(conversation, _)| conversation).collect();
