@@ -174,10 +174,8 @@ impl Refused {
         Self { code, context: context.iter().map(|part| (*part).to_owned()).collect(), why: why.to_string() }
     }
 
-    /// Said so to every client that asked for the capability, for its standard replies are a part of that.
-    fn tell(self, session: &mut Session, command: &'static str) {
-        let reply = session.server_line("FAIL").param(command).param(self.code);
-        let reply = self.context.into_iter().fold(reply, |reply, part| reply.param(part)).text(self.why);
-        session.reply(reply);
+    fn tell(self, session: &mut Session, command: &str) {
+        let context: Vec<&str> = self.context.iter().map(String::as_str).collect();
+        session.fail(command, self.code, &context, &self.why);
     }
 }
