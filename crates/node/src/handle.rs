@@ -409,8 +409,8 @@ impl Handle {
     }
 
     /// The same by a moment: up to the last message shown by then. Gives the moment that holds now. One that is still to come is cut to
-    /// now, or to the last message shown, if that is later; a conversation without messages has no place, and keeps what it had: 0 if
-    /// nothing.
+    /// now, or to the last message shown, if that is later; of conversations in which nothing was said yet some
+    /// thousands are kept, and of more it is 0.
     pub async fn mark_read_until(&self, conversation: String, until: Wall) -> Result<Wall, MarkError> {
         let now = self.post.now();
         self.store.change(vec![Change::ReadUntil { conversation: conversation.clone(), until, now }]).await?;

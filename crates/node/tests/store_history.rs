@@ -11,7 +11,7 @@ use nightjar_envelope::id::MessageId;
 use nightjar_envelope::map::{Content, Kind, MapDraft};
 use nightjar_node::chain::standing::Standing;
 use nightjar_node::message::{Erase, History, Message, NewMessage, Place, Reading, Said, Seq};
-use nightjar_node::store::{Change, FILTER_TARGETS_MAX, PAGE_BYTES_MAX, Store, UNREAD_COUNTED_MAX};
+use nightjar_node::store::{Change, EMPTY_READ_MAX, FILTER_TARGETS_MAX, PAGE_BYTES_MAX, Store, UNREAD_COUNTED_MAX};
 use proptest::prelude::*;
 use store_common::{NO_LIMITS, dated, new, seqs, stored, wallet};
 use tempfile::TempDir;
@@ -252,16 +252,20 @@ async fn read_until_a_moment_means_read_up_to_the_last_that_is_shown_by_then() {
 }
 
 #[tokio::test]
-async fn where_nothing_was_said_nothing_is_read() {
+async fn where_nothing_was_said_yet_the_moment_alone_is_kept_of_so_many() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&file(&dir));
     talk(&store, &[10]).await;
-    for conversation in ["#never", ""] {
-        let conversation = conversation.to_owned();
-        let until = Change::ReadUntil { conversation: conversation.clone(), until: Wall(5), now: Wall(9) };
-        store.change(vec![Change::Read(conversation.clone(), 1), until]).await.unwrap();
-        assert_eq!(store.read_until(&conversation).await.unwrap(), None);
-    }
+    let until =
+        |conversation: &str| Change::ReadUntil { conversation: conversation.to_owned(), until: Wall(5), now: Wall(9) };
+    store.change(vec![Change::Read("#never".to_owned(), 1)]).await.unwrap();
+    assert_eq!(store.read_until("#never").await.unwrap(), None);
+    store.change(vec![until("#never")]).await.unwrap();
+    assert_eq!(store.read_until("#never").await.unwrap(), Some(Wall(5)));
+    let others: Vec<String> = (1..=EMPTY_READ_MAX).map(|number| format!("#never{number}")).collect();
+    store.change(others.iter().map(|conversation| until(conversation)).collect()).await.unwrap();
+    assert_eq!(store.read_until(&others[others.len() - 2]).await.unwrap(), Some(Wall(5)));
+    assert_eq!(store.read_until(&others[others.len() - 1]).await.unwrap(), None, "one too many");
     // What was read stays read when it is erased.
     mark(&store, 1).await;
     store.erase(Erase::All, Wall(BEGIN)).await.unwrap();
@@ -543,12 +547,11 @@ async fn run(steps: Vec<Step>) {
                 let (until, now) = (Wall(BEGIN + ms), Wall(BEGIN + now));
                 let change = Change::ReadUntil { conversation: NAMES[conversation].to_owned(), until, now };
                 store.change(vec![change]).await.unwrap();
-                if let Some(last) = model.of(conversation).map(|line| line.place.shown).max() {
-                    let until = until.min(now.max(last));
-                    let seq = model.of(conversation).filter(|line| line.place.shown <= until);
-                    let seq = seq.map(|line| line.place.seq).max();
-                    model.move_on(conversation, seq, Some(until.0));
-                }
+                let last = model.of(conversation).map(|line| line.place.shown).max().unwrap_or_default();
+                let until = until.min(now.max(last));
+                let seq = model.of(conversation).filter(|line| line.place.shown <= until);
+                let seq = seq.map(|line| line.place.seq).max();
+                model.move_on(conversation, seq, Some(until.0));
             }
             Step::Restart => {
                 store.close().await;

@@ -142,15 +142,22 @@ pub(super) fn mark_read(connection: &Connection, conversation: &str, seq: Seq) -
 }
 
 /// A conversation was read up to this moment, and so up to the last seq of what is shown by then: never back. A moment that is still to
-/// come is cut to now, or to the last that is shown: a clock that was set back leaves some of it ahead. One without messages has no place.
+/// come is cut to now, or to the last that is shown: a clock that was set back leaves some of it ahead. One in which nothing was said yet keeps
+/// the moment alone, and there are places for [`EMPTY_READ_MAX`] of them.
 pub(super) fn mark_read_until(
     connection: &Connection,
     conversation: &str,
     until: Wall,
     now: Wall,
 ) -> rusqlite::Result<usize> {
-    let Some(last) = last_shown(connection, conversation)? else { return Ok(0) };
-    let until = signed(until.0).min(last.max(signed(now.0)));
+    let last = last_shown(connection, conversation)?;
+    if last.is_none()
+        && connection.prepare_cached(EMPTY_READ)?.query_row([conversation], |row| row.get::<_, i64>(0))?
+            >= EMPTY_READ_MAX
+    {
+        return Ok(0);
+    }
+    let until = signed(until.0).min(last.unwrap_or(0).max(signed(now.0)));
     let seq: Option<i64> = connection
         .prepare_cached(LAST_SEQ_UNTIL)?
         .query_row(params![conversation, until], |row| row.get(0))
@@ -187,6 +194,10 @@ fn read_all(look: &Connection, spots: &[Spot]) -> rusqlite::Result<Vec<Message>>
 const fn wall(ms: i64) -> Wall {
     Wall(ms.cast_unsigned())
 }
+
+/// Conversations without messages of which it is kept how far they were read: a program may say so of names that it invents.
+pub const EMPTY_READ_MAX: i64 = 4_096;
+const EMPTY_READ: &str = "SELECT count(*) FROM read WHERE seq = 0 AND conversation != ?1";
 
 const OLDEST: &str = "SELECT shown_ms, seq FROM message
      WHERE conversation = ?1 AND (shown_ms, seq) > (?2, ?3) AND (shown_ms, seq) < (?4, ?5)

@@ -31,6 +31,7 @@ use crate::message::{
 };
 
 pub use copy::{check, copy};
+pub use history::EMPTY_READ_MAX;
 pub use outbox::{Again, Outgoing, Way};
 pub use people::{Change, Ended, Joined, Pair, People, Pin, Proof, Relation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};

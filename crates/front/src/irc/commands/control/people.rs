@@ -7,6 +7,7 @@ use nightjar_core::name::{Name, TypedName};
 use nightjar_envelope::key::ChatKey;
 use nightjar_node::chain::standing::Standing;
 use nightjar_node::identity::KEY_DIGITS_MIN;
+use nightjar_node::message::Seq;
 use nightjar_node::post::{DecideError, IgnoreError, Ignored, Known, Who};
 use nightjar_node::store::Relation;
 
@@ -14,6 +15,8 @@ use super::node::moment;
 use super::short;
 use super::table::Answer;
 use super::words::{count, head, plain, table};
+use crate::irc::commands::history;
+use crate::irc::commands::register::speaking;
 use crate::irc::people::MARK;
 use crate::irc::session::Session;
 use crate::typed::quoted;
@@ -44,7 +47,11 @@ pub(super) async fn accept(session: &mut Session, typed: &str) -> Answer {
     let key = who(session, typed)?;
     decide(session, key, Relation::Contact).await?;
     let nick = session.hub.look_again(key).nick.clone();
-    crate::irc::commands::history::play_back_people(session).await;
+    // Also to a client that asks for history itself: it does not know that there is something to ask for.
+    let own = speaking(session).map(|me| me.names().map(|name| name.text()).collect::<Vec<_>>()).unwrap_or_default();
+    for conversation in std::iter::once(format!("@{key}")).chain(own) {
+        history::play_back_person(session, &conversation, Seq::MAX).await;
+    }
     Ok(vec![format!("{nick}, key {}, is a contact now: /msg {nick} answers him", short(&key))])
 }
 

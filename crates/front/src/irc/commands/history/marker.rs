@@ -74,7 +74,7 @@ async fn mark(session: &mut Session, params: &[String]) -> Result<(), Refused> {
     for conversation in found.conversations.iter().filter(|_| until.is_some()) {
         let until = until.unwrap_or_default();
         let marked = node.mark_read_until(conversation.clone(), until).await.map_err(|error| failed(&error))?;
-        // One without messages has no place.
+        // There are places for so many without messages.
         now = now.max(Some(marked).filter(|marked| marked.0 > 0));
     }
     reply_read(session, target, now);

@@ -24,7 +24,7 @@ use crate::irc::session::Session;
 pub(in crate::irc) use crate::irc::ask::HISTORY_MAX;
 pub(super) use marker::{markread, tell_read};
 pub(super) use part::chathistory;
-pub(super) use playback::{play_back, play_back_people, seed};
+pub(super) use playback::{play_back, play_back_people, play_back_person, seed};
 
 /// Messages of a read when few are wanted: some may be for nobody's eyes.
 const READ_MIN: usize = 16;
