@@ -86,6 +86,7 @@ async fn talk(
         let may_read = has_room && session.takes_lines();
         let due = due(session, heard, written, asked);
         let (sends, out) = (session.sends.clone(), session.out());
+        let had_nothing = out.is_empty();
         tokio::select! {
             count = read.read(&mut buffer), if may_read => match count {
                 Ok(0) => return "closed the connection".to_owned(),
@@ -119,7 +120,7 @@ async fn talk(
             // It may have said something, and was not listened to.
             (heard, asked) = (Instant::now(), None);
         }
-        if session.out().is_empty() {
+        if had_nothing || session.out().is_empty() {
             written = Instant::now();
         }
     }
