@@ -174,7 +174,8 @@ impl Gateway {
     pub async fn stop_serving(&mut self) {
         let (last, _) = watch::channel(());
         drop(std::mem::replace(&mut self.stop, last));
-        timeout(PATIENCE, &mut self.serving).await.expect("the gateway ends").unwrap();
+        let serving = std::mem::replace(&mut self.serving, tokio::spawn(async {}));
+        timeout(PATIENCE, serving).await.expect("the gateway ends").unwrap();
     }
 
     /// Ends both in good order; what is left is the directory.
