@@ -227,7 +227,7 @@ async fn commands(client: &mut Client) -> Vec<String> {
 #[test]
 fn every_command_with_any_parameters_is_answered_and_ends_nothing() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (gateway, mut client, commands) = runtime.block_on(async {
+    let (gateway, client, commands) = runtime.block_on(async {
         let gateway = Gateway::start(&[]).await;
         let mut client = gateway.rich("wren").await;
         let commands = commands(&mut client).await;
@@ -236,12 +236,12 @@ fn every_command_with_any_parameters_is_answered_and_ends_nothing() {
     let is_meant = |command: &String| !NOT_TRIED.contains(&command.as_str());
     let commands: Vec<String> = commands.into_iter().filter(is_meant).collect();
     let asked = (prop::sample::select(commands), prop::collection::vec(param(), 0..5));
-    let client = std::cell::RefCell::new(&mut client);
+    let client = tokio::sync::Mutex::new(client);
     let mut runner =
         TestRunner::new(Config { cases: 1_500, failure_persistence: None, max_shrink_iters: 100, ..Config::default() });
     let run = runner.run(&asked, |(command, params)| {
         runtime.block_on(async {
-            let mut client = client.borrow_mut();
+            let mut client = client.lock().await;
             // A batch that an earlier case left open, and a nick that it took.
             client.ask("BATCH -x\r\nBATCH -\r\nNICK wren\r\nJOIN #a").await;
             let line = line(&command, &params);

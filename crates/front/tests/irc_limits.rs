@@ -217,3 +217,43 @@ async fn nobody_is_in_more_channels_than_one_can_be_in() {
     assert_eq!(of(&lines, "PART").len(), 100);
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes three minutes: so long nothing is said"]
+async fn a_client_of_which_nothing_is_heard_is_asked_and_stays_when_it_answers() {
+    let gateway = Gateway::start(&[]).await;
+    let patience = 2 * PATIENCE;
+    // One that hears nothing, one that hears something after a long silence, and one that does not answer.
+    let (mut one, mut deaf) = (gateway.plain("one").await, gateway.plain("deaf").await);
+    one.ask("JOIN #a").await;
+    deaf.ask("JOIN #a").await;
+    one.sync().await;
+    one.until_within(patience, "the question", |line| line.is("PING")).await;
+    gateway.say("#a", "hello").await;
+    one.hears("hello").await;
+    let lines = one.until_within(patience, "the end of the other", |line| line.is("QUIT")).await;
+    assert_eq!((lines.last().unwrap().nick(), lines.last().unwrap().text()), ("deaf", "ping timeout"));
+    assert!(deaf.rest().await.last().unwrap().text().contains("ping timeout"));
+    one.sync().await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a minute: so long a client may take to come in"]
+async fn who_does_not_come_in_is_let_go_however_it_dawdles() {
+    let gateway = Gateway::start(&[]).await;
+    let mut slow = Client::connect(gateway.address).await;
+    let ended = async {
+        loop {
+            slow.send("PING x").await;
+            let Some(line) = slow.line().await else { panic!("no reason was given") };
+            if line.is("ERROR") {
+                return line;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let line = tokio::time::timeout(2 * PATIENCE, ended).await.expect("it is let go");
+    assert!(line.text().contains("registration timed out"), "{line:?}");
+    gateway.stop().await;
+}
