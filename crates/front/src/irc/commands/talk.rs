@@ -13,6 +13,7 @@ use crate::irc::caps::{Cap, MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
 use crate::irc::hub::{Event, Kind, Place, Said};
 use crate::irc::line::Line;
 use crate::irc::numeric::*;
+use crate::irc::people::is_service;
 use crate::irc::session::{Session, TARGETS_MAX, ToSend};
 use crate::irc::show;
 
@@ -195,6 +196,10 @@ fn addressee(session: &Session, to: &str) -> Result<Whom, String> {
     }
     if let Some(peer) = session.hub.wallet_called(to) {
         return Ok(Whom::Wallet(peer));
+    }
+    // Clients tell services passwords by themselves: those would go to everybody.
+    if is_service(to) {
+        return Err(format!("there is no {to} here, and nothing was sent"));
     }
     match TypedName::from_str(to) {
         Ok(name) if matches!(name.name(), Name::Channel(_)) => Err(format!("{to} is a channel")),
