@@ -346,3 +346,23 @@ async fn one_line_goes_to_several_but_not_to_many() {
     the(&speaker.ask("PRIVMSG a! :x").await, "401");
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passwords_for_services_that_are_not_here_stay_here() {
+    let (here, there) = two().await;
+    here.identity("raven").await;
+    let mut client = here.rich("raven").await;
+    let mut far = there.plain("far").await;
+    join(&mut client, "#a").await;
+    join(&mut far, "#a").await;
+    for service in ["NickServ", "nickserv", "ChanServ", "NickServ@services.example.org"] {
+        let lines = client.ask(&format!("PRIVMSG {service} :IDENTIFY secret")).await;
+        assert_eq!(the(&lines, "401").param(1), service);
+        assert!(talk(&lines).is_empty(), "nothing is echoed: {lines:#?}");
+    }
+    client.send("PRIVMSG #a :the end").await;
+    far.hears("the end").await;
+    assert_eq!(here.messages(1).await.len(), 1);
+    here.stop().await;
+    there.stop().await;
+}
