@@ -89,7 +89,11 @@ async fn talk(
         let had_nothing = out.is_empty();
         tokio::select! {
             count = read.read(&mut buffer), if may_read => match count {
-                Ok(0) => return "closed the connection".to_owned(),
+                Ok(0) => {
+                    // It may have closed its side alone, as scripts do, and still read.
+                    linger(session, write).await;
+                    return "closed the connection".to_owned();
+                }
                 Ok(count) => {
                     // Who is not registered has so long for all that it has to say, however slowly it comes.
                     if session.id.is_some() {
