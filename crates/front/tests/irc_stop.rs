@@ -73,3 +73,17 @@ async fn a_client_that_quits_is_said_goodbye_and_its_neighbours_are_told() {
     assert_eq!(the(&lines, "QUIT").nick(), "third");
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_all_at_once_and_closes_his_side_hears_the_answers() {
+    let gateway = Gateway::start(&[]).await;
+    let mut script = Client::connect(gateway.address).await;
+    // Whose connection it is cannot be told any more: it shows the token.
+    script.send(&format!("PASS {}", gateway.token)).await;
+    script.send("NICK script\r\nUSER u 0 * :r\r\nJOIN #a\r\nPRIVMSG #a :from a script\r\nHELP").await;
+    script.close_own_side().await;
+    let lines = script.rest().await;
+    assert!(lines.last().unwrap().is("706"), "{lines:#?}");
+    gateway.messages(1).await;
+    gateway.stop().await;
+}

@@ -440,6 +440,11 @@ impl Client {
         lines
     }
 
+    /// Says nothing more, and reads on.
+    pub async fn close_own_side(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// Whether nothing at all comes before the connection ends.
     pub async fn is_hung_up_on(&mut self) -> bool {
         self.rest().await.is_empty()
