@@ -185,7 +185,7 @@ pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
             session.reply(begin);
         }
         (None, Some(first)) => {
-            let what = format!("what was said from {} UTC on, {} messages:", when(first.time_ms), all.len());
+            let what = format!("what was said from {} UTC on ({}):", when(first.time_ms), all.len());
             mark(session, to, what);
         }
         (None, None) => {}

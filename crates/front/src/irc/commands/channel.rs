@@ -23,6 +23,9 @@ const NAMES_BYTES_MAX: usize = 400;
 
 /// The channel of a text, and why it is none.
 pub(super) fn channel_of(typed: &str) -> Result<(TypedName, String), String> {
+    if typed.starts_with('&') {
+        return Err(format!("there is no {typed}: of channels that stay on this gateway there is {CONTROL} alone"));
+    }
     let name = TypedName::from_str(typed).map_err(|error| error.to_string())?;
     match name.name() {
         Name::Channel(_) => Ok((name.clone(), name.name().text())),
