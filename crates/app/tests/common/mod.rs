@@ -9,6 +9,7 @@
     reason = "helpers of tests, each of which uses a part"
 )]
 
+pub mod irc_client;
 pub mod mounts;
 
 use std::fs::File;
