@@ -96,8 +96,10 @@ async fn five_hundred_clients_hear_one_message_once() {
     there.stop().await;
 }
 
-/// A burst of so many lines of one client with no peer: what its neighbour and itself hear.
-async fn burst(lines: usize, patience: Duration) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_ten_thousand_lines_is_heard_in_order_and_nothing_is_dropped_unsaid() {
+    // The debug build on a busy machine takes its time.
+    let (lines, patience) = (10_000, 3 * PATIENCE);
     let gateway = Gateway::start(&[]).await;
     gateway.identity("raven").await;
     let mut sender = gateway.rich("raven").await;
@@ -139,17 +141,6 @@ async fn burst(lines: usize, patience: Duration) {
     }
     gateway.messages(lines - told).await;
     gateway.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_burst_is_heard_in_order_and_the_sender_gets_its_answer() {
-    burst(300, PATIENCE).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes twenty minutes: what is said goes out at a pace that neighbours take"]
-async fn a_burst_of_ten_thousand_lines_is_heard_in_order_and_nothing_is_dropped_unsaid() {
-    burst(10_000, 30 * PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

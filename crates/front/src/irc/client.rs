@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::commands::channel::leave_if_in;
 use super::commands::control;
+use super::commands::register::is_own_user;
 use super::commands::server::ping_line;
 use super::commands::talk::is_open;
 use super::hub::{Event, Fate, Hub, Outcome, Place, Said};
@@ -39,7 +40,9 @@ const LAST_SENDS: Duration = Duration::from_millis(1_500);
 pub(super) async fn run(hub: Arc<Hub>, mut stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<()>) {
     let Ok(listen) = stream.local_addr().and_then(|listen| stream.set_nodelay(true).map(|()| listen)) else { return };
     let (sends, queue) = mpsc::channel(SENDS_MAX);
-    let mut session = Session::new(Arc::clone(&hub), peer, listen, sends);
+    let mut session = Session::new(Arc::clone(&hub), sends);
+    // Now, for the system does not say it any more of one that closes its own side.
+    session.entering.is_own_user = is_own_user(peer, listen).await;
     let (mut read, mut write) = stream.split();
     let sending = tokio::spawn(send_all(Arc::clone(&hub), queue, stop.clone()));
     let why = talk(&mut session, &mut read, &mut write, &mut stop).await;
@@ -223,7 +226,9 @@ async fn send_all(hub: Arc<Hub>, mut queue: mpsc::Receiver<ToSend>, mut stop: wa
     let mut pace = Pace::new(Instant::now());
     let mut stopping = false;
     while let Some(ToSend { ready, to, is_person }) = queue.recv().await {
-        if let (Some(until), false) = (pace.next(Instant::now()), stopping) {
+        // Without a neighbour there is nobody to whom it could be too much.
+        let until = pace.next(Instant::now()).filter(|_| hub.peers() > 0);
+        if let (Some(until), false) = (until, stopping) {
             tokio::select! {
                 () = sleep_until(until) => {}
                 // What waits is written down before the node ends.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use nightjar_core::link::Carries;
 use nightjar_core::name::Name;
 use nightjar_envelope::form;
 use nightjar_envelope::key::ChatKey;
@@ -56,7 +55,7 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
     let mut held = HoldBack::new();
     let mut late: Vec<Arrival> = Vec::new();
     let mut late_due: Option<Instant> = None;
-    let mut news = News::new(&hub.node.storing(), peers(&hub));
+    let mut news = News::new(&hub.node.storing(), hub.peers());
     let mut look_at = Instant::now() + LOOK_EVERY;
     loop {
         let due = held.due().map(|due| began + Duration::from_millis(due));
@@ -98,7 +97,7 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
         if look_at <= Instant::now() {
             look_at = Instant::now() + LOOK_EVERY;
             hub.forget_silent();
-            for told in news.look(&hub.node.storing(), peers(&hub)) {
+            for told in news.look(&hub.node.storing(), hub.peers()) {
                 hub.tell_all(None, &Event::Notice(told.into()), |_| true);
             }
             mark_read(&hub).await;
@@ -106,11 +105,6 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
     }
     held.flush().for_each(|arrival| hand_over(&hub, arrival));
     mark_read(&hub).await;
-}
-
-/// Peers that carry what is said.
-fn peers(hub: &Hub) -> usize {
-    hub.node.status().connections.iter().filter(|link| link.peer.carries == Carries::Records).count()
 }
 
 /// Writes down how far plain clients read.

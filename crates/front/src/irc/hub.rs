@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nightjar_core::link::Carries;
 use nightjar_core::time::Wall;
 use nightjar_envelope::id::MessageId;
 use nightjar_envelope::key::ChatKey;
@@ -273,6 +274,11 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Peers that carry what is said, as of a moment ago.
+    pub(super) fn peers(&self) -> usize {
+        self.node.status().connections.iter().filter(|link| link.peer.carries == Carries::Records).count()
     }
 
     /// Now, in Unix milliseconds.

@@ -2,7 +2,6 @@
 //! lines of them; never touches the socket.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use nightjar_envelope::key::ChatKey;
@@ -41,8 +40,6 @@ pub(super) struct ToSend {
 /// A client, from its first line on.
 pub(super) struct Session {
     pub(super) hub: Arc<Hub>,
-    pub(super) peer: SocketAddr,
-    pub(super) listen: SocketAddr,
     pub(super) caps: Caps,
     /// Until it is registered.
     pub(super) entering: Entering,
@@ -105,7 +102,7 @@ impl Told {
 }
 
 impl Session {
-    pub(super) fn new(hub: Arc<Hub>, peer: SocketAddr, listen: SocketAddr, sends: mpsc::Sender<ToSend>) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, sends: mpsc::Sender<ToSend>) -> Self {
         let source = Source {
             nick: "*".to_owned(),
             user: "unknown".to_owned(),
@@ -115,8 +112,6 @@ impl Session {
         };
         Self {
             hub,
-            peer,
-            listen,
             caps: Caps::default(),
             entering: Entering::default(),
             id: None,

@@ -328,7 +328,8 @@ impl Post {
         let mut state = self.shared.lock();
         let mut prepared = {
             let time = |key: &ChatKey| self.identities.next_time_ms(&key.to_string(), now);
-            let has_told = |key: &ChatKey, place: &CardPlace| self.shared.cards().has_told(key, place, now);
+            let has_told =
+                |key: &ChatKey, nick: &str, place: &CardPlace| self.shared.cards().has_told(key, nick, place, now);
             state.prepare(letter, account_key, time, has_told, now, &mut self.shared.chance())?
         };
         let mut notes: Vec<String> = prepared.note.take().into_iter().collect();

@@ -475,7 +475,7 @@ impl State {
         letter: &Letter,
         account_key: Option<AccountKey>,
         time_ms: impl FnOnce(&ChatKey) -> Result<u64, TimeError>,
-        has_told: impl FnOnce(&ChatKey, &CardPlace) -> bool,
+        has_told: impl FnOnce(&ChatKey, &str, &CardPlace) -> bool,
         now: Wall,
         chance: &mut rand_chacha::ChaCha20Rng,
     ) -> Result<Prepared, SendError> {
@@ -511,14 +511,14 @@ impl State {
             (None, None) => now.0,
         };
         // To a stranger a key alone says nothing, nor does it in a channel before its card is told there.
-        let introduces = own.filter(|own| match choice.place() {
+        let named = own.and_then(|own| Some((own.secret.public(), own.nick.as_deref()?)));
+        let introduces = named.filter(|(key, nick)| match choice.place() {
             Some(place) => {
-                !matches!(letter.kind, Kind::Card | Kind::Proof | Kind::HandOver)
-                    && !has_told(&own.secret.public(), &place)
+                !matches!(letter.kind, Kind::Card | Kind::Proof | Kind::HandOver) && !has_told(key, nick, &place)
             }
             None => matches!(choice.how, How::First { .. }),
         });
-        let introduces = introduces.and_then(|own| own.nick.as_deref());
+        let introduces = introduces.map(|(_, nick)| nick);
         let draft = MapDraft {
             content: letter.content.clone(),
             content_type: letter.content_type.as_ref().map(TypeOfContent::borrowed),

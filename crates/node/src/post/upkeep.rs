@@ -64,6 +64,8 @@ struct Tried {
     when: Wall,
     /// All that was told there, once it went out.
     said: Option<String>,
+    /// The nick in it.
+    nick: Option<String>,
     /// What of it did not wait.
     urgent: BTreeSet<Vec<u8>>,
 }
@@ -129,7 +131,10 @@ impl Cards {
                 }
                 _ => Due::All,
             };
-            told.tried.insert(place.clone(), Tried { when: now, said: None, urgent: urgent.clone() });
+            told.tried.insert(
+                place.clone(),
+                Tried { when: now, said: None, nick: says.nick.clone(), urgent: urgent.clone() },
+            );
             due.push((place, what));
         }
         due
@@ -142,10 +147,11 @@ impl Cards {
         }
     }
 
-    /// Whether a key has told in a place within a day what it is called.
-    pub(super) fn has_told(&self, key: &ChatKey, place: &CardPlace, now: Wall) -> bool {
+    /// Whether a key has told in a place within a day that it is called so.
+    pub(super) fn has_told(&self, key: &ChatKey, nick: &str, place: &CardPlace, now: Wall) -> bool {
         let tried = self.told.get(key).and_then(|told| told.tried.get(place));
-        tried.is_some_and(|tried| tried.said.is_some() && tried.is_of_today(now))
+        let is_told = |tried: &Tried| tried.said.is_some() && tried.nick.as_deref() == Some(nick);
+        tried.is_some_and(|tried| is_told(tried) && tried.is_of_today(now))
     }
 }
 
@@ -456,10 +462,12 @@ mod tests {
         for minutes in [0, 10, 20] {
             assert_eq!(cards.due(key(), &raven, at(minutes)), [(place.clone(), Due::All)]);
             assert!(cards.due(key(), &raven, at(minutes + 9)).is_empty());
-            assert!(!cards.has_told(&key(), &place, at(minutes + 9)));
+            assert!(!cards.has_told(&key(), "raven", &place, at(minutes + 9)));
         }
         assert_eq!(tells(&mut cards, &raven, at(30)), ["raven"]);
-        assert!(cards.has_told(&key(), &place, at(31)) && !cards.has_told(&key(), &place, at(30 + 24 * 60)));
+        let has_told = |nick: &str, minutes| cards.has_told(&key(), nick, &place, at(minutes));
+        assert!(has_told("raven", 31) && !has_told("raven", 30 + 24 * 60));
+        assert!(!has_told("crow", 31), "until its card may go out, each message says the new nick");
         assert!(tells(&mut cards, &raven, at(60)).is_empty());
     }
 

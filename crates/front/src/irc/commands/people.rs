@@ -135,11 +135,12 @@ async fn whois_heard(session: &mut Session, nick: &str) {
         None => Vec::new(),
     };
     if known.is_empty() {
-        return session.numeric(
-            ERR_NOSUCHNICK,
-            &[nick],
-            "nobody of that name was heard; it can be written to all the same",
-        );
+        let why = if nick.contains(MARK) {
+            "nobody of that name and key was heard"
+        } else {
+            "nobody of that name was heard; it can be written to all the same"
+        };
+        return session.numeric(ERR_NOSUCHNICK, &[nick], why);
     }
     for known in known.iter().take(5) {
         tell_known(session, known);

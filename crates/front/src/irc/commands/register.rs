@@ -1,5 +1,6 @@
 //! How a client comes in: capabilities, nick and user in any order, who may come in, and what it is greeted with.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use nightjar_node::identity::{DEFAULT, Identity};
@@ -38,6 +39,8 @@ pub(in crate::irc) struct Entering {
     knows_values: bool,
     /// It showed the token.
     pub(in crate::irc) is_let_in: bool,
+    /// Its process is one of the node's own user.
+    pub(in crate::irc) is_own_user: bool,
     /// A token that was wrong, or an identity that is none.
     refused: Option<String>,
     /// What came of an answer of SASL that is expected.
@@ -251,10 +254,7 @@ async fn rename(session: &mut Session, nick: &str) {
             return;
         }
         post.refresh_own();
-        session.notice(&format!(
-            "others see you as {} soon: where you told another nick lately, within ten minutes",
-            fold(nick)
-        ));
+        session.notice(&format!("others see you as {} from your next message on", fold(nick)));
     }
     if !take_nick(session, id, nick) {
         session.numeric(ERR_NICKNAMEINUSE, &[nick], "another client here has this nick");
@@ -329,7 +329,7 @@ async fn register(session: &mut Session) {
         session.close("access denied");
         return;
     }
-    if !session.entering.is_let_in && !is_own_user(session).await {
+    if !session.entering.is_let_in && !session.entering.is_own_user {
         let file = session.hub.config.token_file.display();
         let why = format!("log in by SASL PLAIN or PASS; the password is the token that stands in {file}");
         session.numeric(ERR_PASSWDMISMATCH, &[], &why);
@@ -361,8 +361,7 @@ async fn register(session: &mut Session) {
 }
 
 /// On Linux whoever runs the node needs no token, for he can read it.
-async fn is_own_user(session: &Session) -> bool {
-    let (client, server) = (session.peer, session.listen);
+pub(in crate::irc) async fn is_own_user(client: SocketAddr, server: SocketAddr) -> bool {
     if !client.ip().is_loopback() {
         return false;
     }
