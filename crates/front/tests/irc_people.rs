@@ -3,8 +3,6 @@
 
 mod irc_common;
 
-use std::time::Duration;
-
 use irc_common::{Client, Gateway, Line, SERVER, of, talk, the, two};
 use nightjar_core::address::Address;
 use nightjar_envelope::key::ChatKey;
