@@ -270,9 +270,12 @@ fn tell_of_request(hub: &Hub, message: &Message) {
     let source = hub.meet(speaker);
     if hub.asks_anew(&speaker.key) {
         let nick = &source.nick;
+        let about = match speaker.account {
+            Some(_) => format!("{}, {}", source.realname, source.host),
+            None => source.realname.clone(),
+        };
         let text = format!(
-            "{nick} ({}) asks to talk to you: \"/msg &nightjar accept {nick}\", \"decline {nick}\" or \"requests\"",
-            source.host
+            "{nick} ({about}) asks to talk to you: \"/msg &nightjar accept {nick}\", \"decline {nick}\" or \"requests\""
         );
         hub.tell_all(None, &Event::Notice(text.into()), |_| true);
     }

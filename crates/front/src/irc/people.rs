@@ -227,14 +227,20 @@ impl People {
     }
 }
 
+/// The beginning of a key, as it is shown to people.
+pub(super) fn digits_of(key: &str) -> &str {
+    key.get(..DIGITS).unwrap_or(key)
+}
+
 fn source(speaker: &Speaker, nick: String) -> Source {
     let key = speaker.key.to_string();
     Source {
         nick,
-        user: key.get(..DIGITS).unwrap_or(&key).to_owned(),
+        user: digits_of(&key).to_owned(),
         host: host_of(speaker.standing, speaker.account),
         account: proven(speaker),
-        realname: format!("key {key}"),
+        // Some clients show it whenever somebody joins. All digits stand in WHOIS.
+        realname: format!("key {MARK}{}", digits_of(&key)),
     }
 }
 

@@ -199,7 +199,7 @@ fn lines_of(known: &Known) -> Vec<String> {
             };
             format!("account {account}: {}{whence}", speaker.standing)
         }
-        None => format!("names no account: {}", speaker.standing),
+        None => "names no account".to_owned(),
     });
     if let Some(relation) = known.relation {
         lines.push(
