@@ -104,6 +104,13 @@ fn two_people_talk_in_a_channel() {
     stage.raven.type_line("/names");
     stage.raven.until_shows("[ magpie] [ raven]");
     assert!(stage.middle.messages().is_empty());
+
+    // A new nick is the others' with the next thing that is said.
+    stage.raven.type_line("/nick crow");
+    stage.raven.until_shows("You're now known as crow");
+    stage.raven.type_line("it is me");
+    stage.magpie.until_shows("raven is now known as crow");
+    stage.magpie.until_said("crow", "it is me");
 }
 
 #[test]
