@@ -16,7 +16,8 @@ use super::commands::control;
 use super::commands::register::is_own_user;
 use super::commands::server::ping_line;
 use super::commands::talk::is_open;
-use super::hub::{Event, Fate, Hub, Outcome, Place, Said};
+use super::event::{Event, Fate, Outcome, Place, Said};
+use super::hub::Hub;
 use super::line::Lines;
 use super::session::{SENDS_MAX, Session, ToSend};
 use super::show;
@@ -190,7 +191,7 @@ fn take_event(session: &mut Session, event: Event) {
                 return;
             }
             let to = match (&*place, all.first()) {
-                (super::hub::Place::Person, Some(said)) => said.from.nick.clone(),
+                (super::event::Place::Person, Some(said)) => said.from.nick.clone(),
                 (place, _) => show::place_of(session, place),
             };
             show::history(session, &to, &all);

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::commands::channel::has_passphrase;
-use super::hub::{Event, Fate, Hub, Outcome, Place, Said};
+use super::event::{Event, Fate, Outcome, Place, Said};
+use super::hub::Hub;
 use super::news::News;
 use super::order::HoldBack;
 use super::people::Source;

@@ -4,6 +4,7 @@ pub mod ask;
 mod caps;
 mod client;
 mod commands;
+mod event;
 mod feed;
 mod hub;
 pub mod line;

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 
 use super::caps::{Cap, Caps};
 use super::commands::{self, register::Entering, talk::Multiline};
-use super::hub::{ClientId, Event, Fate, Hub, Outcome, Place, Said};
+use super::event::{Event, Fate, Outcome, Place, Said};
+use super::hub::{ClientId, Hub};
 use super::line::{Line, LineFault, Reply};
 use super::numeric::{ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND};
 use super::people::{Source, fold};

@@ -8,7 +8,7 @@ use nightjar_node::message::{Content, Message, Said as Says, text_of};
 use super::caps::Cap;
 use super::commands::channel::joined;
 use super::commands::talk::CTCP;
-use super::hub::{Deed, Did, Kind, Place, Said};
+use super::event::{Deed, Did, Kind, Place, Said};
 use super::line::{BODY_BYTES_MAX, Reply};
 use super::people::Source;
 use super::session::Session;

@@ -8,7 +8,8 @@ use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use crate::irc::caps::{self, Cap};
-use crate::irc::hub::{CHANNELS_MAX, ClientId, Deed};
+use crate::irc::event::Deed;
+use crate::irc::hub::{CHANNELS_MAX, ClientId};
 use crate::irc::line::{Line, Reply};
 use crate::irc::numeric::*;
 use crate::irc::people::{DIGITS, MARK, Source, fold};

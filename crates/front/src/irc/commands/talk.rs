@@ -10,7 +10,7 @@ use nightjar_node::post::{Addressee, Letter, Sealed, SpeakAs};
 use super::channel::channel_of;
 use super::control::{self, CONTROL, SERVANT};
 use crate::irc::caps::{Cap, MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
-use crate::irc::hub::{Event, Kind, Place, Said};
+use crate::irc::event::{Event, Kind, Place, Said};
 use crate::irc::line::Line;
 use crate::irc::numeric::*;
 use crate::irc::people::is_service;

@@ -9,7 +9,7 @@ use super::short;
 use super::table::Answer;
 use super::words::table;
 use crate::irc::commands::register;
-use crate::irc::hub::Event;
+use crate::irc::event::Event;
 use crate::irc::session::Session;
 
 /// Behind what cannot be done while the chat keys are locked.

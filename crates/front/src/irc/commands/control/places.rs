@@ -11,7 +11,7 @@ use super::table::Answer;
 use super::words::{head, table};
 use super::{CONTROL, SHUTTING_DOWN};
 use crate::irc::commands::channel::{self, channel_of, has_passphrase};
-use crate::irc::hub::Event;
+use crate::irc::event::Event;
 use crate::irc::session::Session;
 use crate::typed::quoted;
 

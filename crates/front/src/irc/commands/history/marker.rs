@@ -7,7 +7,7 @@ use nightjar_core::time::Wall;
 use super::{Refused, find};
 use crate::irc::ask::moment;
 use crate::irc::caps::Cap;
-use crate::irc::hub::{Event, Place};
+use crate::irc::event::{Event, Place};
 use crate::irc::line::Line;
 use crate::irc::numeric::ERR_UNKNOWNCOMMAND;
 use crate::irc::session::Session;

@@ -16,8 +16,9 @@ use nightjar_node::store::ReadError;
 
 use super::channel::channel_of;
 use super::register::speaking;
+use crate::irc::event::{Place, Said};
 use crate::irc::feed;
-use crate::irc::hub::{Hub, Place, Said};
+use crate::irc::hub::Hub;
 use crate::irc::people::{MARK, Person, Source};
 use crate::irc::session::Session;
 

@@ -10,7 +10,8 @@ use nightjar_node::message::{History, Place as Spot, Seq};
 use super::Viewer;
 use crate::irc::caps::Cap;
 use crate::irc::commands::register::speaking;
-use crate::irc::hub::{HEARD_MS, Hub, Said};
+use crate::irc::event::Said;
+use crate::irc::hub::{HEARD_MS, Hub};
 use crate::irc::session::Session;
 use crate::irc::show;
 
