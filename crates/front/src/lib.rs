@@ -1,5 +1,6 @@
-//! Ways in: JSON-RPC over HTTP. Knows the node by its handle only.
+//! Ways in: JSON-RPC over HTTP, and IRC. Knows the node by its handle only.
 
+mod accept;
 pub mod irc;
 pub mod rpc;
 mod token;

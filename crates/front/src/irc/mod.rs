@@ -26,14 +26,13 @@ use nightjar_node::handle::Handle;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use hub::{CLIENTS_MAX, Hub};
+use self::hub::{CLIENTS_MAX, Hub};
+use crate::accept::accept;
 
 /// How long clients may take to hear the last words.
 const STOP_MS_MAX: u64 = 1_800;
-/// After the system had no socket for us (usually: too many open files) it is left alone for so long.
-const ACCEPT_PAUSE_MS: u64 = 500;
 
 /// What the gateway needs to know.
 #[derive(Clone)]
@@ -63,8 +62,8 @@ pub async fn serve(node: Handle, listener: TcpListener, config: IrcConfig, mut s
     let feed = tokio::spawn(feed::run(Arc::clone(&hub), stop.clone()));
     let mut clients = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, peer) = tokio::select! {
+            accepted = accept(&listener) => accepted,
             // Fails when nobody wants the gateway any more.
             _ = stop.changed() => break,
             Some(ended) = clients.join_next() => {
@@ -73,23 +72,12 @@ pub async fn serve(node: Handle, listener: TcpListener, config: IrcConfig, mut s
                 continue;
             }
         };
-        match accepted {
-            Ok((stream, _)) if clients.len() >= CLIENTS_MAX => turn_away(&stream),
-            Ok((stream, peer)) => {
-                clients.spawn(client::run(Arc::clone(&hub), stream, peer, stop.clone()));
-                hub.connections.send_replace(clients.len());
-            }
-            // The other end went away while it waited for us.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::ConnectionReset
-                ) => {}
-            Err(error) => {
-                tracing::warn!(%error, "an IRC client could not be accepted");
-                sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-            }
+        if clients.len() >= CLIENTS_MAX {
+            turn_away(&stream);
+            continue;
         }
+        clients.spawn(client::run(Arc::clone(&hub), stream, peer, stop.clone()));
+        hub.connections.send_replace(clients.len());
     }
     drop(listener);
     let ended = timeout(Duration::from_millis(STOP_MS_MAX), async {

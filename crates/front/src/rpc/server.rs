@@ -11,10 +11,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::crowd::{Crowd, Evicted, Place};
 use super::http::Site;
+use crate::accept::accept;
 
 /// Connections at one time. Programs of one machine: far more than there are, far below the files a process may open.
 pub(super) const CONNECTIONS_MAX: usize = 256;
@@ -30,8 +31,6 @@ pub(super) const ANSWER_MS_MAX: u64 = 30_000;
 pub(super) const STOP_MS_MAX: u64 = 2_000;
 /// How long a client that was refused while it was sending may go on sending, so that it reads why.
 pub(super) const LINGER_MS_MAX: u64 = 1_000;
-/// After the system had no socket for us (usually: too many open files) it is left alone for so long.
-const ACCEPT_PAUSE_MS: u64 = 500;
 
 /// The limits, which tests make small.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +63,8 @@ where
     let crowd = Crowd::new(limits.connections_max);
     let mut tasks = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, _) = tokio::select! {
+            accepted = accept(&listener) => accepted,
             // Fails when nobody wants the server any more.
             _ = stop.changed() => break,
             Some(ended) = tasks.join_next() => {
@@ -73,24 +72,12 @@ where
                 continue;
             }
         };
-        match accepted {
-            Ok((stream, _)) => match crowd.enter() {
-                Some((place, evicted)) => {
-                    let connection = Connection { place: Arc::new(place), evicted, limits, stop: stop.clone() };
-                    tasks.spawn(connection.run(Arc::clone(&site), stream));
-                }
-                None => turn_away(&stream),
-            },
-            // The other end went away while it waited for us.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::ConnectionReset
-                ) => {}
-            Err(error) => {
-                tracing::warn!(%error, "a local connection could not be accepted");
-                sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+        match crowd.enter() {
+            Some((place, evicted)) => {
+                let connection = Connection { place: Arc::new(place), evicted, limits, stop: stop.clone() };
+                tasks.spawn(connection.run(Arc::clone(&site), stream));
             }
+            None => turn_away(&stream),
         }
     }
     drop(listener);

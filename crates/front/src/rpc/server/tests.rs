@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::super::arguments::{Arguments, Kind, Need, Param};
 use super::super::dispatch::{BATCH_ANSWER_BYTES_MAX, Dispatch};
