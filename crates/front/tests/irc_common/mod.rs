@@ -117,12 +117,17 @@ impl Gateway {
 
     /// A client that knows nothing but RFC 1459, let in and greeted.
     pub async fn plain(&self, nick: &str) -> Client {
-        Client::enter(self.address, nick, "").await
+        self.client(nick, "").await
     }
 
     /// A client that knows what clients of today know.
     pub async fn rich(&self, nick: &str) -> Client {
-        Client::enter(self.address, nick, RICH).await
+        self.client(nick, RICH).await
+    }
+
+    /// A client that asks for these capabilities, let in and greeted.
+    pub async fn client(&self, nick: &str, caps: &str) -> Client {
+        Client::enter(self.address, nick, caps).await
     }
 
     /// Waits until so many links are open.
@@ -159,15 +164,8 @@ impl Gateway {
     pub async fn knows(&self, nick: &str) -> ChatKey {
         let name: nightjar_core::name::TypedName = nick.parse().unwrap();
         let who = Who::Name(name.name().clone());
-        let known = async {
-            loop {
-                if let [one, ..] = self.handle().post().who_is(&who).as_slice() {
-                    return one.speaker.key;
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, known).await.unwrap_or_else(|_| panic!("{nick} is not heard"))
+        let known = async || self.handle().post().who_is(&who).first().map(|one| one.speaker.key);
+        wait_for(&format!("a word of {nick}"), known).await
     }
 
     /// Ends the gateway, and not the node.
@@ -195,6 +193,19 @@ pub async fn two() -> (Gateway, Gateway) {
     one.linked(1).await;
     other.linked(1).await;
     (one, other)
+}
+
+/// Looks again and again until it is there.
+pub async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            match look().await {
+                Some(found) => return found,
+                None => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("still to come: {what}"))
 }
 
 /// A line of the server, taken apart.
@@ -410,9 +421,14 @@ impl Client {
         }
     }
 
+    /// The first line that fits; those before it are dropped.
+    pub async fn first(&mut self, what: &str, fits: impl FnMut(&Line) -> bool) -> Line {
+        self.until(what, fits).await.pop().unwrap()
+    }
+
     /// Waits until this is said, by whomever and wherever.
     pub async fn hears(&mut self, text: &str) -> Line {
-        self.until(text, |line| line.text() == text && (line.is("PRIVMSG") || line.is("NOTICE"))).await.pop().unwrap()
+        self.first(text, |line| line.text() == text && (line.is("PRIVMSG") || line.is("NOTICE"))).await
     }
 
     /// All lines up to the answer to a PING.
