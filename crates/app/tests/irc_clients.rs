@@ -132,6 +132,7 @@ fn a_stranger_asks_before_he_is_read_and_all_that_two_write_each_other_is_sealed
     assert_eq!(told.matches("asks to talk to you").count(), 1, "{told}");
     assert!(!told.contains("alone") && !told.contains("found"), "{told}");
 
+    stage.magpie.until_shows("raven: what was said from");
     stage.magpie.show("raven");
     stage.magpie.until_said("raven", "are you alone?");
     stage.magpie.until_said("raven", "I have found something");

@@ -179,14 +179,20 @@ pub(super) fn place_of(session: &Session, place: &Place) -> String {
 /// whole is called: the channel, or the other one.
 pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
     let batch = session.caps.has(Cap::Batch).then(|| session.batch_name());
+    let is_channel = to.starts_with('#');
     match (&batch, all.first()) {
         (Some(name), _) => {
             let begin = session.server_line("BATCH").param(format!("+{name}")).param("chathistory").param(to);
             session.reply(begin);
         }
         (None, Some(first)) => {
-            let what = format!("what was said from {} UTC on ({}):", when(first.time_ms), all.len());
-            mark(session, to, what);
+            let what = format!("what was said from {} UTC on ({})", when(first.time_ms), all.len());
+            if is_channel {
+                mark(session, to, format!("{what}:"));
+            } else {
+                // It stands in another window than what it is about, and so alone.
+                session.notice(&format!("{to}: {what}"));
+            }
         }
         (None, None) => {}
     }
@@ -204,15 +210,14 @@ pub(super) fn history(session: &mut Session, to: &str, all: &[Arc<Said>]) {
             let end = session.server_line("BATCH").param(format!("-{name}"));
             session.reply(end);
         }
-        None => mark(session, to, "that was said before".to_owned()),
+        None if is_channel => mark(session, to, "that was said before".to_owned()),
+        None => {}
     }
 }
 
 /// Says where history begins and ends, to clients that know no batches: some show the time at which a line came, whatever the line says.
-fn mark(session: &mut Session, to: &str, what: String) {
-    let is_channel = to.starts_with('#');
-    let to = if is_channel { to.to_owned() } else { session.source.nick.clone() };
-    let reply = session.server_line("NOTICE").param(to).text(what);
+fn mark(session: &mut Session, channel: &str, what: String) {
+    let reply = session.server_line("NOTICE").param(channel).text(what);
     session.reply(reply);
 }
 
