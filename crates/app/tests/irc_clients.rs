@@ -214,3 +214,21 @@ fn who_comes_back_reads_what_was_said_meanwhile_and_when() {
     stage.raven_says("under the old oak");
     stage.magpie_says("I come");
 }
+
+#[test]
+fn whoever_cannot_join_reads_why_though_his_client_has_words_of_its_own() {
+    if !installed("whoever_cannot_join_reads_why_though_his_client_has_words_of_its_own", &["irssi", "weechat"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(&dir.path().join("node"), &[]);
+    let clients = [
+        Client::irssi(&dir.path().join("irssi"), &node.irc(), "raven"),
+        Client::weechat(&dir.path().join("weechat"), &node.irc(), "magpie"),
+    ];
+    for client in &clients {
+        client.type_line("/join #nest oak");
+        let screen = client.until_shows("joinweak #nest");
+        assert_eq!(screen.matches("joinweak #nest").count(), 1, "{screen}");
+    }
+}

@@ -72,7 +72,9 @@ async fn join_one(session: &mut Session, typed: &str, key: Option<&str>) {
     if let Some(key) = key
         && let Err(why) = control::places::read_with(session, &name, key, false).await
     {
-        return session.numeric(ERR_BADCHANNELKEY, &[typed], &why);
+        // Some clients have their own words for this number, so what to do is said beside it.
+        session.numeric(ERR_BADCHANNELKEY, &[typed], "Cannot join channel (+k)");
+        return session.fail("JOIN", "CANNOT_JOIN", &[typed], &why);
     }
     if let Err(why) = enter(session, name, &folded, typed).await {
         session.numeric(ERR_TOOMANYCHANNELS, &[typed], &why);
