@@ -287,6 +287,9 @@ async fn two_talk_in_private_by_the_nicks_that_their_clients_show() {
     raven.send("PRIVMSG jackdaw :may I?").await;
     jackdaw.until("the request", |line| line.text().contains("asks to talk")).await;
     jackdaw.send("PRIVMSG raven :yes").await;
+    // Who answers has let him in, and reads what he wrote.
+    let asked = jackdaw.until("the question", |line| line.text().contains("may I?")).await;
+    assert_eq!((asked.last().unwrap().nick(), asked.last().unwrap().param(0)), ("raven", "jackdaw"));
     let yes = raven.hears("yes").await;
     assert_eq!((yes.nick(), yes.param(0)), ("jackdaw", "raven"));
     raven.send("PRIVMSG jackdaw :good\r\nNOTICE jackdaw :and a notice\r\nPRIVMSG jackdaw :\u{1}ACTION bows\u{1}").await;

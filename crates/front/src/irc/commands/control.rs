@@ -3,7 +3,7 @@
 mod identity;
 mod log;
 mod node;
-mod people;
+pub(in crate::irc::commands) mod people;
 pub(in crate::irc) mod places;
 mod table;
 mod words;

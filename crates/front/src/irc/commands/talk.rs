@@ -4,6 +4,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use nightjar_core::name::{Name, TypedName};
+use nightjar_envelope::key::ChatKey;
 use nightjar_envelope::map::{Content, Kind as MessageKind};
 use nightjar_node::post::{Addressee, Letter, Sealed, SpeakAs};
 
@@ -259,6 +260,10 @@ async fn publish(
         Ok(ready) => ready,
         Err(error) => return session.fail(said.command, "CANNOT_SEND", &[to], &error.to_string()),
     };
+    let other = ready.conversation().strip_prefix('@').and_then(|key| key.parse::<ChatKey>().ok());
+    if let Some(other) = other.filter(|other| session.hub.asks(other)) {
+        control::people::answered(session, other).await;
+    }
     let is_person = matches!(place, Place::To(_));
     let whole = Said {
         kind,

@@ -166,6 +166,11 @@ impl Hub {
         state.asked.insert(*key)
     }
 
+    /// Whether it was told that somebody asks, and not yet answered.
+    pub(in crate::irc) fn asks(&self, key: &ChatKey) -> bool {
+        self.lock().asked.contains(key)
+    }
+
     /// Somebody was heard in a channel so long ago: he is listed there, and nobody is told.
     pub(in crate::irc) fn heard_before(&self, folded: &str, key: ChatKey, ago: Duration) {
         // A machine that began after that: the time that it runs is all that can be told apart.

@@ -46,13 +46,28 @@ pub(super) fn requests(session: &Session) -> Answer {
 pub(super) async fn accept(session: &mut Session, typed: &str) -> Answer {
     let key = who(session, typed)?;
     decide(session, key, Relation::Contact).await?;
+    let nick = take_up(session, key).await;
+    Ok(vec![format!("{nick}, key {}, is a contact now: /msg {nick} answers him", short(&key))])
+}
+
+/// Whoever answers a stranger has let him in, and reads what he wrote.
+pub(in crate::irc::commands) async fn answered(session: &mut Session, key: ChatKey) {
+    match decide(session, key, Relation::Contact).await {
+        Ok(()) => drop(take_up(session, key).await),
+        // What was answered goes out all the same, and what he wrote stays unread until the client comes in again.
+        Err(why) => tracing::debug!(why, "somebody who was answered is not let in"),
+    }
+}
+
+/// Shows what somebody wrote who is a contact from now on, and gives how he is called as one.
+async fn take_up(session: &mut Session, key: ChatKey) -> String {
     let nick = session.hub.look_again(key).nick.clone();
     // Also to a client that asks for history itself: it does not know that there is something to ask for.
     let own = speaking(session).map(|me| me.names().map(|name| name.text()).collect::<Vec<_>>()).unwrap_or_default();
     for conversation in std::iter::once(format!("@{key}")).chain(own) {
         history::play_back_person(session, &conversation, Seq::MAX).await;
     }
-    Ok(vec![format!("{nick}, key {}, is a contact now: /msg {nick} answers him", short(&key))])
+    nick
 }
 
 pub(super) async fn decline(session: &mut Session, typed: &str) -> Answer {
