@@ -243,6 +243,30 @@ async fn a_web_browser_is_hung_up_on_without_a_word() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_irc_from_its_first_line_on_speaks_for_nobody() {
+    let gateway = Gateway::start(&[]).await;
+    let long = format!("POST /{} HTTP/1.1", "a".repeat(700));
+    let starts: [&[u8]; 7] = [
+        long.as_bytes(),
+        b"\0",
+        b"\xff\xfe",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"ANY / HTTP/1.1",
+        b"Content-Type: text/plain",
+        b":only.a.source",
+    ];
+    for start in starts {
+        let mut page = Client::connect(gateway.address).await;
+        let body = b"\r\nNICK forged\r\nUSER a 0 * :b\r\nPRIVMSG #pascalcoin :forged\r\n";
+        page.send_bytes(&[start, body].concat()).await;
+        let answer = page.rest().await;
+        assert!(answer.iter().all(|line| line.is("ERROR")), "{start:?}: {answer:#?}");
+    }
+    assert!(gateway.handle().post().outbox().is_empty(), "and nothing was said");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_clients_never_have_one_nick() {
     let gateway = Gateway::start(&[]).await;
     let mut first = gateway.plain("Magpie").await;
@@ -345,8 +369,6 @@ async fn what_is_said_before_the_registration_is_refused_and_ends_nothing() {
     {
         assert_eq!(the(&client.ask(line).await, "451").param(0), "*", "{line}");
     }
-    client.send_bytes(b"\xff\xfe\r\n").await;
-    assert!(!client.sync().await.is_empty());
     client.register("late", "").await;
     gateway.stop().await;
 }

@@ -21,6 +21,7 @@ use super::hub::Hub;
 use super::line::Lines;
 use super::session::{SENDS_MAX, Session, ToSend};
 use super::show;
+use crate::crowd::{self, Evicted};
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 8 << 10;
@@ -44,9 +45,10 @@ pub(super) async fn run(hub: Arc<Hub>, mut stream: TcpStream, peer: SocketAddr, 
     let mut session = Session::new(Arc::clone(&hub), sends);
     // Now, for the system does not say it any more of one that closes its own side.
     session.entering.is_own_user = is_own_user(peer, listen).await;
+    let stranger = (!session.entering.is_own_user).then(|| hub.strangers.enter()).flatten();
     let (mut read, mut write) = stream.split();
     let sending = tokio::spawn(send_all(Arc::clone(&hub), queue, stop.clone()));
-    let why = talk(&mut session, &mut read, &mut write, &mut stop).await;
+    let why = talk(&mut session, &mut read, &mut write, stranger, &mut stop).await;
     if let Some(id) = session.id {
         hub.leave(id, &why);
     }
@@ -62,6 +64,7 @@ async fn talk(
     session: &mut Session,
     read: &mut ReadHalf<'_>,
     write: &mut WriteHalf<'_>,
+    mut stranger: Option<(crowd::Place, Evicted)>,
     stop: &mut watch::Receiver<()>,
 ) -> String {
     let mut lines = Lines::default();
@@ -85,6 +88,9 @@ async fn talk(
         {
             session.take(line).await;
             events = events.or_else(|| session.events.take());
+            if session.id.is_some() {
+                stranger = None;
+            }
             continue;
         }
         let may_read = has_room && session.takes_lines();
@@ -121,6 +127,7 @@ async fn talk(
             // Room for more that is to be sent.
             _ = sends.reserve_many(super::session::TARGETS_MAX), if has_room && !may_read => {}
             () = sleep_until(due) => look(session, heard, written, &mut asked),
+            () = evicted(&mut stranger) => session.close("too many wait to come in"),
             // Fails when nobody wants the gateway any more.
             _ = stop.changed() => session.close("the node ends"),
         }
@@ -131,6 +138,15 @@ async fn talk(
         if had_nothing || session.out().is_empty() {
             written = Instant::now();
         }
+    }
+}
+
+/// The place of one who did not come in yet is given to another.
+async fn evicted(stranger: &mut Option<(crowd::Place, Evicted)>) {
+    match stranger {
+        // Fails when it is given away.
+        Some((_, evicted)) => evicted.await.unwrap_or(()),
+        None => std::future::pending().await,
     }
 }
 

@@ -23,10 +23,14 @@ use super::IrcConfig;
 use super::ask::LOCAL_ID;
 use super::event::{Deed, Did, Event, Said};
 use super::people::{Source, fold};
+use crate::crowd::Crowd;
 use crate::token::Token;
 
 /// Clients at one time: more than a machine's users run, and each takes a file of those that a process may open.
 pub(super) const CLIENTS_MAX: usize = 640;
+/// Those of them that are not of the node's own user and did not come in yet: whoever has no token must not take the places of those who do
+/// not need one. The one that waits longest makes room.
+const STRANGERS_MAX: usize = 64;
 /// Channels that one client is in.
 pub(super) const CHANNELS_MAX: usize = 100;
 /// Events that wait for one client. One that does not read is let go when there are more.
@@ -43,6 +47,8 @@ pub(super) struct Hub {
     pub(super) config: IrcConfig,
     pub(super) since: Wall,
     state: Mutex<State>,
+    /// Those who may have to show the token, and did not yet.
+    pub(super) strangers: Arc<Crowd>,
     /// Connections, registered or not.
     pub(super) connections: watch::Sender<usize>,
     pub(super) token: Token,
@@ -58,7 +64,17 @@ impl Hub {
         let state = State { presence: config.presence, ..State::default() };
         let token = Token::new(&config.token);
         let (connections, local, stored) = (watch::channel(0).0, AtomicU64::new(0), watch::channel(0).0);
-        Self { node, config, since, state: Mutex::new(state), connections, token, local, stored }
+        Self {
+            node,
+            config,
+            since,
+            state: Mutex::new(state),
+            strangers: Crowd::new(STRANGERS_MAX),
+            connections,
+            token,
+            local,
+            stored,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

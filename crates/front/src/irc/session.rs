@@ -154,6 +154,11 @@ impl Session {
     pub(super) async fn take(&mut self, line: Result<Line, LineFault>) {
         let line = match line {
             Ok(line) => line,
+            // Whatever it is that speaks here, it is no client of IRC: what it sends next may be what somebody made it send.
+            Err(fault) if self.id.is_none() => {
+                self.close(&fault.to_string());
+                return;
+            }
             Err(fault) => {
                 self.line_fault(fault);
                 self.write(None);

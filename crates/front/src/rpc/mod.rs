@@ -1,7 +1,6 @@
 //! JSON-RPC 2.0 over HTTP on this machine. Whoever shows the token may do everything; nobody else gets anything.
 
 pub mod arguments;
-mod crowd;
 mod dispatch;
 pub mod error;
 mod guard;

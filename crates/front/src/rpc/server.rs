@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::crowd::{Crowd, Evicted, Place};
 use super::http::Site;
 use crate::accept::accept;
+use crate::crowd::{Crowd, Evicted, Place};
 
 /// Connections at one time. Programs of one machine: far more than there are, far below the files a process may open.
 pub(super) const CONNECTIONS_MAX: usize = 256;

@@ -265,6 +265,14 @@ pub(super) async fn list(session: &mut Session, line: &Line) {
 
 pub(super) async fn topic(session: &mut Session, line: &Line) {
     let [typed, rest @ ..] = line.params.as_slice() else { return };
+    if typed.eq_ignore_ascii_case(CONTROL) {
+        return match rest {
+            [] => session.numeric(RPL_TOPIC, &[CONTROL], control::TOPIC),
+            _ => {
+                session.numeric(ERR_CHANOPRIVSNEEDED, &[CONTROL], "the topic of the node's own channel stays as it is")
+            }
+        };
+    }
     let look = channel_of(typed).ok().and_then(|(_, folded)| session.hub.channel(&folded).map(|look| (folded, look)));
     let Some((folded, look)) = look else {
         return session.numeric(ERR_NOSUCHCHANNEL, &[typed], "nobody here is in that channel");

@@ -26,7 +26,11 @@ const ANSWER_BYTES_MAX: usize = 400;
 /// Why the node does not answer any more.
 const SHUTTING_DOWN: &str = "the node is shutting down: start it again";
 
-fn servant(session: &Session) -> Source {
+/// What it is about.
+pub(super) const TOPIC: &str = "this node, and you: nobody else is here. Say help";
+
+/// Who answers.
+pub(super) fn servant(session: &Session) -> Source {
     Source {
         nick: SERVANT.to_owned(),
         user: SERVANT.to_owned(),
@@ -43,7 +47,7 @@ pub(super) fn enter(session: &mut Session) {
     }
     let reply = super::channel::joined(session, session.own_line("JOIN"), CONTROL, &session.source.clone());
     session.reply(reply);
-    session.numeric(RPL_TOPIC, &[CONTROL], "this node, and you: nobody else is here. Say help");
+    session.numeric(RPL_TOPIC, &[CONTROL], TOPIC);
     tell_names(session);
 }
 

@@ -8,7 +8,7 @@ use nightjar_node::identity::DEFAULT;
 use nightjar_node::post::{Known, Who};
 
 use super::channel::channel_of;
-use super::control::SERVANT;
+use super::control::{self, CONTROL, SERVANT};
 use super::register;
 use super::server::wildmatch;
 use crate::irc::event::Deed;
@@ -29,7 +29,11 @@ const NICKS_MAX: usize = 20;
 pub(super) async fn who(session: &mut Session, line: &Line) {
     let mask = line.params.first().map_or("*", String::as_str).to_owned();
     let mut found: Vec<(String, Listed)> = Vec::new();
-    if mask.starts_with(['#', '&']) {
+    if mask.eq_ignore_ascii_case(CONTROL) {
+        let here = session.in_control.then(|| [session.source.clone(), Arc::new(control::servant(session))]);
+        let listed = |source| (CONTROL.to_owned(), Listed { source, away: false, local: true });
+        found.extend(here.into_iter().flatten().map(listed));
+    } else if mask.starts_with(['#', '&']) {
         let look = channel_of(&mask).ok().and_then(|(_, folded)| session.hub.channel(&folded));
         if let Some(look) = look {
             found.extend(look.people.into_iter().map(|listed| (look.typed.clone(), listed)));

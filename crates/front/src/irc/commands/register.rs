@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use nightjar_node::identity::{DEFAULT, Identity};
+use nightjar_node::identity::{DEFAULT, Identity, WhichError};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
+use super::control::{CONTROL, SERVANT};
 use crate::irc::caps::{self, Cap};
 use crate::irc::event::Deed;
 use crate::irc::hub::{CHANNELS_MAX, ClientId};
@@ -15,6 +16,7 @@ use crate::irc::numeric::*;
 use crate::irc::people::{DIGITS, MARK, Source, fold};
 use crate::irc::session::{Session, TARGETS_MAX};
 use crate::irc::{peer, text};
+use crate::typed::quoted;
 
 /// The longest nick of a client here: as long as one that others can see.
 pub(in crate::irc) const NICK_BYTES_MAX: usize = 32;
@@ -48,9 +50,12 @@ pub(in crate::irc) struct Entering {
     sasl: Option<Zeroizing<String>>,
 }
 
-/// Whether a first line is a web browser's.
+/// Whether a line of one who did not come in yet is a web browser's.
 pub(in crate::irc) fn is_http(line: &Line) -> bool {
-    HTTP.contains(&line.command.as_str())
+    let is_request = line.params.last().is_some_and(|last| last.starts_with("HTTP/"));
+    // One of the lines of its head.
+    let is_header = line.command.ends_with(':');
+    HTTP.contains(&line.command.as_str()) || is_request || is_header
 }
 
 pub(super) async fn cap(session: &mut Session, line: &Line) {
@@ -184,7 +189,7 @@ fn let_in(session: &mut Session, identity: &str, token: &str) -> Result<String, 
         Ok(identity) => Some(identity),
         // Where there is no identity yet, a name is the client's own idea: SASL wants one.
         Err(_) if identity == DEFAULT || identity.is_empty() || identities.list().is_empty() => None,
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(no_identity(identity, &error)),
     };
     session.entering.is_let_in = true;
     session.entering.refused = None;
@@ -213,11 +218,30 @@ pub(super) async fn nick(session: &mut Session, line: &Line) {
         return;
     }
     if session.hub.is_taken(nick) {
-        session.numeric(ERR_NICKNAMEINUSE, &[nick], "another client here has this nick");
+        session.numeric(ERR_NICKNAMEINUSE, &[nick], taken(nick));
         return;
     }
     session.entering.nick = Some(nick.clone());
     register(session).await;
+}
+
+/// Why a nick cannot be had that is one.
+fn taken(nick: &str) -> &'static str {
+    if nick.eq_ignore_ascii_case(SERVANT) {
+        "the node itself is called so here"
+    } else {
+        "another client here has this nick"
+    }
+}
+
+/// The words for an identity that there is not, or that can be several.
+pub(in crate::irc) fn no_identity(which: &str, error: &WhichError) -> String {
+    match error {
+        WhichError::Unknown(_) => {
+            format!("no identity of this node is called {}: \"/msg {CONTROL} identity\" lists them", quoted(which))
+        }
+        WhichError::None | WhichError::NoDefault | WhichError::Several { .. } => error.to_string(),
+    }
 }
 
 /// Whether a nick can be one here. Those that others see are narrower still.
@@ -239,7 +263,7 @@ async fn rename(session: &mut Session, nick: &str) {
         return;
     }
     if fold(nick) != fold(&session.source.nick) && session.hub.is_taken(nick) {
-        session.numeric(ERR_NICKNAMEINUSE, &[nick], "another client here has this nick");
+        session.numeric(ERR_NICKNAMEINUSE, &[nick], taken(nick));
         return;
     }
     let speaks = speaking(session);
@@ -258,7 +282,7 @@ async fn rename(session: &mut Session, nick: &str) {
         session.notice(&format!("others see you as {} from your next message on", fold(nick)));
     }
     if !take_nick(session, id, nick) {
-        session.numeric(ERR_NICKNAMEINUSE, &[nick], "another client here has this nick");
+        session.numeric(ERR_NICKNAMEINUSE, &[nick], taken(nick));
     }
 }
 
@@ -352,7 +376,7 @@ async fn register(session: &mut Session) {
     });
     let Some((source, (id, events))) = entered else {
         session.entering.nick = None;
-        session.numeric(ERR_NICKNAMEINUSE, &[&nick], "another client here has this nick");
+        session.numeric(ERR_NICKNAMEINUSE, &[&nick], taken(&nick));
         return;
     };
     session.id = Some(id);

@@ -92,7 +92,7 @@ pub(super) async fn default(session: &mut Session, which: &str) -> Answer {
 /// Only this client is concerned: nothing is written down.
 pub(super) fn choose(session: &mut Session, which: &str) -> Answer {
     let identities = session.hub.node.post().identities();
-    let chosen = identities.find(which).map_err(|error| error.to_string())?;
+    let chosen = identities.find(which).map_err(|error| register::no_identity(which, &error))?;
     if chosen.ended() {
         return Err(ChangeError::Ended(chosen.key).to_string());
     }

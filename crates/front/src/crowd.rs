@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// The places.
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     places_max: usize,
     places: Mutex<Places>,
 }
@@ -29,24 +29,24 @@ struct Taken {
 }
 
 /// One place; it is free again when this is dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     number: u64,
     crowd: Arc<Crowd>,
 }
 
 /// A request that is being answered: its connection stays until this is dropped.
-pub(super) struct Busy(Arc<Place>);
+pub(crate) struct Busy(Arc<Place>);
 
 /// Fails when the place was given to another.
-pub(super) type Evicted = oneshot::Receiver<()>;
+pub(crate) type Evicted = oneshot::Receiver<()>;
 
 impl Crowd {
-    pub(super) fn new(places_max: usize) -> Arc<Self> {
+    pub(crate) fn new(places_max: usize) -> Arc<Self> {
         Arc::new(Self { places_max, places: Mutex::default() })
     }
 
     /// Takes a place: that of the connection that was idle longest, when none is free. `None` when none is idle either.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<(Place, Evicted)> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<(Place, Evicted)> {
         let mut places = self.places();
         if places.taken.len() >= self.places_max {
             let idle = places.taken.iter().filter(|(_, taken)| taken.busy == 0);
@@ -69,13 +69,13 @@ impl Crowd {
 
 impl Place {
     /// A request came. `None` when the place is lost already: the request is not to be run.
-    pub(super) fn busy(self: &Arc<Self>) -> Option<Busy> {
+    pub(crate) fn busy(self: &Arc<Self>) -> Option<Busy> {
         self.change(|taken| taken.busy += 1)?;
         Some(Busy(Arc::clone(self)))
     }
 
     /// Since when no request is being answered; `None` while one is.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
         let places = self.crowd.places();
         places.taken.get(&self.number).filter(|taken| taken.busy == 0).map(|taken| taken.since)
     }
