@@ -175,7 +175,7 @@ async fn an_identity_is_made_chosen_and_renamed_and_the_client_is_called_so() {
     the(&client.ask("NICK nightjar").await, "433");
 
     for (command, says) in [
-        ("identity use nobody-at-all", "no identity is called"),
+        ("identity use nobody-at-all", "no identity of this node is called"),
         ("identity lock", "nightjar identity passphrase"),
         ("identity unlock secret", "nightjar identity unlock"),
         ("identity export raven", "nightjar identity export"),
