@@ -47,7 +47,7 @@ pub use heirs::{HEIRS_MAX, IN_A_ROW_MAX};
 pub use held::HELD_RECORDS_MAX;
 pub use ignore::{IGNORED_MAX, Ignored, NotIgnorable, PATTERN_BYTES_MAX, Pattern, TooManyIgnored};
 pub use meaning::WINDOW_S;
-pub use out::{Ready, Sent, Work};
+pub use out::{Kept, Ready, Sent, Work};
 pub use outbox::{DEADLINE_S_DEFAULT, DEADLINE_S_MAX, OUTBOX_MAX};
 pub use people::{CONTACTS_MAX, REQUESTS_MAX, SPEAKERS_MAX, TooManyContacts};
 pub use proofs::{ENDS_MAX, ENDS_PER_POINT_MAX, PROOFS_MAX, PROOFS_PER_KEY_MAX};

@@ -95,6 +95,31 @@ impl Ready {
     }
 }
 
+/// A letter that is written down and that nobody has yet. Dropped, it waits for the next run of the node.
+#[derive(Debug)]
+#[must_use = "only the next run of the node would send it"]
+pub struct Kept {
+    records: Vec<Record>,
+    worked: bool,
+    key: OutKey,
+    target: Target,
+    expiry: u32,
+    sealed: Sealed,
+    author: Option<ChatKey>,
+    place: Option<CardPlace>,
+    note: Option<String>,
+    /// Why it is not on disk yet.
+    not_kept: Option<String>,
+    deadline: u32,
+}
+
+impl Kept {
+    /// Whether it is on disk. If not, it will be as soon as the disk takes it.
+    pub const fn is_on_disk(&self) -> bool {
+        self.not_kept.is_none()
+    }
+}
+
 /// Whether a letter gets work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Work {
@@ -148,17 +173,33 @@ impl Handle {
 
     /// Sends what is ready: written down first, tried again until somebody takes it. Done as [`Handle::send`] is.
     pub async fn send_ready(&self, ready: Ready, work: Work) -> Result<Sent, SendError> {
+        let kept = self.keep(ready, work).await?;
+        self.send_kept(kept).await
+    }
+
+    /// Writes down what is ready, in the order of the calls; done when it is on disk. From the call on the next run of the node sends it
+    /// if this one does not.
+    pub fn keep(&self, ready: Ready, work: Work) -> impl Future<Output = Result<Kept, SendError>> + Send + use<> {
         let worked = self.is_worked(work);
-        let prepared = *ready.0;
-        let Prepared { records, id, target, expiry, sealed, author, place, note, own, again, deadline, .. } = prepared;
-        let (parts, queued) = (records.len(), self.post.now());
-        let outgoing =
-            Outgoing { conversation: prepared.conversation, id, queued, deadline, worked, again, went: false };
+        let Prepared { records, id, target, expiry, sealed, author, place, note, own, again, deadline, .. } = *ready.0;
+        let (conversation, changes, queued) = (ready.0.conversation, ready.0.changes, self.post.now());
+        let outgoing = Outgoing { conversation, id, queued, deadline, worked, again, went: false };
         let key = key_of(&outgoing);
-        let not_kept = self.post.enter(own, outgoing, prepared.changes).await?;
+        // Not when somebody waits for it: what is written down must not hang on that.
+        let entered = self.post.enter(own, outgoing, changes);
+        async move {
+            let not_kept = entered?.await;
+            Ok(Kept { records, worked, key, target, expiry, sealed, author, place, note, not_kept, deadline })
+        }
+    }
+
+    /// Sends what is written down. Done as [`Handle::send`] is.
+    pub async fn send_kept(&self, kept: Kept) -> Result<Sent, SendError> {
+        let Kept { records, worked, key, target, expiry, sealed, author, place, note, not_kept, deadline } = kept;
         if let (Some(author), Some(place)) = (author, place) {
             self.post.spoke(author, place);
         }
+        let (parts, id) = (records.len(), key.1);
         let (msg_id, peers) = self.after(key.clone(), self.publish_parts(records, worked, Some(key)).await)?;
         let notes: Vec<String> = [note, not_kept].into_iter().flatten().collect();
         Ok(Sent {

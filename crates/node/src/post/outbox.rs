@@ -199,21 +199,24 @@ pub(super) fn key_of(outgoing: &Outgoing) -> OutKey {
 }
 
 impl Post {
-    /// Writes a message down before it is sent. If the disk does not take it, it is sent all the same and written down later, and why is
-    /// given back.
-    pub(super) async fn enter(
+    /// Writes a message down before it is sent, in the order of the calls. If the disk does not take it, it is sent all the same and written
+    /// down later, and why is given back.
+    pub(super) fn enter(
         &self,
         own: NewMessage,
         outgoing: Outgoing,
         changes: Vec<Change>,
-    ) -> Result<Option<String>, SendError> {
+    ) -> Result<impl Future<Output = Option<String>> + Send + use<>, SendError> {
         self.shared.outbox().enter(outgoing.clone())?;
         let state = if outgoing.worked { Delivery::Working } else { Delivery::Queued };
         let mut all = vec![Change::Own(Box::new(own), state), Change::Outgoing(outgoing)];
         all.extend(changes);
-        Ok(self.store.change_kept(all).await.err().map(|error| {
-            format!("it is not in the log yet, and will not be if the node ends before the disk takes it: {error}")
-        }))
+        let kept = self.store.change_kept(all);
+        Ok(async move {
+            kept.await.err().map(|error| {
+                format!("it is not in the log yet, and will not be if the node ends before the disk takes it: {error}")
+            })
+        })
     }
 
     /// A message went to so many peers. If `whole`, all of it.
