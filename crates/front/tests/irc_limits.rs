@@ -6,6 +6,7 @@ mod irc_common;
 use std::time::Duration;
 
 use irc_common::{Client, Gateway, PATIENCE, of, talk, the, two};
+use nightjar_node::post::OUTBOX_MAX;
 use tokio::net::TcpSocket;
 
 /// The clients that a gateway takes.
@@ -135,12 +136,40 @@ async fn a_burst_of_ten_thousand_lines_is_heard_in_order_and_nothing_is_dropped_
     // Each is kept in the log, or it is said that it is not.
     let mut told = of(&answered, "FAIL").len();
     let kept = gateway.handle().post().outbox().len();
-    while kept + told < lines && kept == nightjar_node::post::OUTBOX_MAX {
+    while kept + told < lines && kept == OUTBOX_MAX {
         let line = sender.line_within(patience).await.expect("the sender stays");
         told += usize::from(line.is("FAIL"));
     }
     gateway.messages(lines - told).await;
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bursts_of_many_clients_leave_others_room_in_the_outbox() {
+    let (here, there) = two().await;
+    here.identity("raven").await;
+    let mut speakers = Vec::new();
+    for number in 0..18 {
+        let (mut speaker, mut reader) =
+            (here.rich(&format!("s{number}")).await, here.plain(&format!("r{number}")).await);
+        for client in [&mut speaker, &mut reader] {
+            client.ask(&format!("JOIN #a{number}")).await;
+        }
+        let all: String = (0..300).map(|word| format!("PRIVMSG #a{number} :word {word}\r\n")).collect();
+        speaker.send(all.trim_end()).await;
+        speakers.push((speaker, reader));
+    }
+    // More of each than goes out at once: if all that waits lay in the outbox, it were full.
+    for (_, reader) in &mut speakers {
+        reader.until("more than goes out", |line| line.says("word 170")).await;
+    }
+    here.say("#b", "by another way in").await;
+    here.stop().await;
+    for (speaker, _) in &mut speakers {
+        let lines = speaker.rest().await;
+        assert!(of(&lines, "FAIL").is_empty(), "all is taken: {lines:#?}");
+    }
+    there.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,11 @@
 
 mod irc_common;
 
-use irc_common::{Client, Gateway, talk, the};
+use std::collections::BTreeSet;
+
+use irc_common::{Client, Gateway, talk, the, two};
+use nightjar_envelope::map::{Content, Map};
+use nightjar_node::message::{Message, Said};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_clients_are_told_that_it_ends_and_what_was_said_is_in_the_log() {
@@ -29,6 +33,52 @@ async fn all_clients_are_told_that_it_ends_and_what_was_said_is_in_the_log() {
     let kept = gateway.messages(said.len()).await;
     assert_eq!(kept.len(), said.len());
     gateway.stop().await;
+}
+
+/// What the messages of a log say.
+fn texts(messages: &[Message]) -> Vec<String> {
+    let says = |message: &Message| match &message.reading.as_ref().unwrap().said {
+        Said::Map { map, .. } => match Map::read_all(map).unwrap().content() {
+            Ok(Some(Content::Text(text))) => Some(text.into_owned()),
+            _ => None,
+        },
+        _ => None,
+    };
+    messages.iter().filter_map(says).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_shown_of_a_burst_when_all_ends_is_in_the_log_and_goes_out_after_a_new_start() {
+    let (here, there) = two().await;
+    here.identity("raven").await;
+    let mut speaker = here.rich("raven").await;
+    let mut reader = here.plain("reader").await;
+    let mut listener = there.plain("listener").await;
+    for client in [&mut speaker, &mut reader, &mut listener] {
+        client.ask("JOIN #a").await;
+    }
+    let said: Vec<String> = (0..300).map(|number| format!("word {number}")).collect();
+    let all: String = said.iter().map(|text| format!("PRIVMSG #a :{text}\r\n")).collect();
+    speaker.send(all.trim_end()).await;
+    // More than goes out at once, and not all.
+    let mut lines = reader.until("half of it", |line| line.says("word 150")).await;
+    let temp = here.stop().await;
+    lines.extend(reader.rest().await);
+    let shown: Vec<String> = talk(&lines).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(shown, said[..shown.len()], "in order, and once");
+    // It is not dialled any more: it dials.
+    let here = Gateway::start_in(temp, &[there.tls()], |_| {}).await;
+    let kept = texts(&here.messages(shown.len()).await);
+    assert_eq!(kept, said[..kept.len()], "in the order in which it was said");
+    let mut missing: BTreeSet<String> = kept.into_iter().collect();
+    while !missing.is_empty() {
+        let line = listener.line().await.expect("the listener stays");
+        if line.is("PRIVMSG") {
+            missing.remove(line.text());
+        }
+    }
+    here.stop().await;
+    there.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

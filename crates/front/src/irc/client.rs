@@ -1,15 +1,17 @@
 //! The connection of one client: reads what it says, writes what is for it, and ends it when it does neither. Says nothing itself.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightjar_node::post::{PARTS_AT_ONCE, PARTS_PER_S, Work};
+use nightjar_envelope::id::MessageId;
+use nightjar_node::post::{Kept, OUTBOX_MAX, PARTS_AT_ONCE, PARTS_PER_S, SendError, Work};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::commands::channel::leave_if_in;
 use super::commands::control;
@@ -35,8 +37,11 @@ const SILENT: Duration = Duration::from_secs(90);
 const STALLED: Duration = Duration::from_secs(60);
 /// What was said last may take so long to be read.
 const LINGER: Duration = Duration::from_millis(1_000);
-/// Messages waiting to be sent when a node ends are written down within this.
+/// What all clients said last is written down within this when the node ends.
 const LAST_SENDS: Duration = Duration::from_millis(1_500);
+/// Messages of all clients that are written down and wait for their turn. They lie in the node's outbox, where others need room as well;
+/// what is more waits before it is written down.
+pub(super) const TURNS_MAX: usize = OUTBOX_MAX / 2;
 
 /// Serves one client until it leaves, or `stop` changes or its sender is gone.
 pub(super) async fn run(hub: Arc<Hub>, mut stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<()>) {
@@ -55,7 +60,7 @@ pub(super) async fn run(hub: Arc<Hub>, mut stream: TcpStream, peer: SocketAddr, 
     tracing::debug!(%peer, why, "an IRC client is gone");
     let Session { sends, .. } = session;
     drop(sends);
-    // What it said is still sent. It fails only if it panicked.
+    // What it said is still sent, or written down. It fails only if it panicked.
     sending.await.unwrap_or_default();
 }
 
@@ -238,36 +243,112 @@ async fn linger(session: &mut Session, write: &mut WriteHalf<'_>) {
     }
 }
 
-/// Sends the messages of one client in their order, at a pace that neighbours take.
+/// Writes down what one client says, at once, and sends it in its order at a pace that neighbours take. When the node ends it is only
+/// written down: the next run of the node sends it.
 async fn send_all(hub: Arc<Hub>, mut queue: mpsc::Receiver<ToSend>, mut stop: watch::Receiver<()>) {
-    let mut pace = Pace::new(Instant::now());
-    let mut stopping = false;
-    while let Some(ToSend { ready, to, is_person }) = queue.recv().await {
-        // Without a neighbour there is nobody to whom it could be too much.
-        let until = pace.next(Instant::now()).filter(|_| hub.peers() > 0);
-        if let (Some(until), false) = (until, stopping) {
-            tokio::select! {
-                () = sleep_until(until) => {}
-                // What waits is written down before the node ends.
-                _ = stop.changed() => stopping = true,
-            }
+    let (kept, mut turns) = mpsc::channel(SENDS_MAX);
+    let (mut said, mut first) = (None, None);
+    let going = async {
+        tokio::join!(keep_all(&hub, &mut queue, &mut said, kept), publish_all(&hub, &mut turns, &mut first));
+    };
+    tokio::select! {
+        () = going => return,
+        // Fails when nobody wants the gateway any more.
+        _ = stop.changed() => {}
+    }
+    let until = Instant::now() + LAST_SENDS;
+    let mut last: Vec<Turn> = first.into_iter().collect();
+    while let Ok(turn) = turns.try_recv() {
+        last.push(turn);
+    }
+    last.extend(said.map(|said| Turn::of(&hub, said, None)));
+    // The client may have a line in hand.
+    let all = async {
+        while let Some(said) = queue.recv().await {
+            last.push(Turn::of(&hub, said, None));
         }
-        let id = ready.id();
-        let sent = hub.node.send_ready(ready, Work::WhenCrowded);
-        let sent = if stopping { timeout(LAST_SENDS, sent).await.ok() } else { Some(sent.await) };
+    };
+    let mut lost: usize = 0;
+    if timeout_at(until, all).await.is_err() {
+        queue.close();
+        while queue.try_recv().is_ok() {
+            lost += 1;
+        }
+    }
+    for turn in last {
+        let is_kept = timeout_at(until, turn.keeping).await.is_ok_and(|kept| kept.is_ok_and(|kept| kept.is_on_disk()));
+        lost += usize::from(!is_kept);
+    }
+    if lost > 0 {
+        tracing::warn!(lost, "the node ended before all that an IRC client said last was written down: say it again");
+    }
+}
+
+/// Begins to write down what a client said as soon as it did. `said` is what waits for a place.
+async fn keep_all(hub: &Hub, queue: &mut mpsc::Receiver<ToSend>, said: &mut Option<ToSend>, kept: mpsc::Sender<Turn>) {
+    loop {
+        if said.is_none() {
+            *said = queue.recv().await;
+        }
+        if said.is_none() {
+            return;
+        }
+        let Ok(slot) = kept.reserve().await else { return };
+        let Ok(place) = Arc::clone(&hub.turns).acquire_owned().await else { return };
+        if let Some(said) = said.take() {
+            slot.send(Turn::of(hub, said, Some(place)));
+        }
+    }
+}
+
+/// Sends what is written down when its turn comes, and tells what became of it. `first` is what is not written down yet.
+async fn publish_all(hub: &Hub, turns: &mut mpsc::Receiver<Turn>, first: &mut Option<Turn>) {
+    let mut pace = Pace::new(Instant::now());
+    loop {
+        *first = turns.recv().await;
+        let Some(turn) = first.as_mut() else { return };
+        let kept = (&mut turn.keeping).await;
+        let Some(Turn { id, to, is_person, place: _place, .. }) = first.take() else { return };
+        // Without a neighbour there is nobody to whom it could be too much.
+        let until = pace.next(Instant::now()).filter(|_| kept.is_ok() && hub.peers() > 0);
+        if let Some(until) = until {
+            sleep_until(until).await;
+        }
+        let sent = match kept {
+            Ok(kept) => hub.node.send_kept(kept).await,
+            Err(error) => Err(error),
+        };
         let what = match sent {
-            Some(Ok(sent)) => {
+            Ok(sent) => {
                 Outcome::Sent { peers: sent.peers, in_the_open: is_person && is_open(sent.sealed), note: sent.note }
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 hub.is_stored(&id);
                 Outcome::Failed(error.to_string())
             }
-            None => Outcome::Failed("the node ended before it was written down".to_owned()),
         };
         if let Some((client, _)) = hub.sender(&id) {
             hub.tell(client, Event::Fate(Arc::new(Fate { to, what })));
         }
+    }
+}
+
+/// A message that is being written down, or is, and waits for its turn to be sent.
+struct Turn {
+    keeping: Pin<Box<dyn Future<Output = Result<Kept, SendError>> + Send>>,
+    id: MessageId,
+    /// To whom, as it was typed.
+    to: String,
+    is_person: bool,
+    /// Its place among those of all clients, [`TURNS_MAX`]; when the node ends it needs none.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Turn {
+    /// From now on the next run of the node sends it if this one does not.
+    fn of(hub: &Hub, ToSend { ready, to, is_person }: ToSend, place: Option<OwnedSemaphorePermit>) -> Self {
+        let id = ready.id();
+        Self { keeping: Box::pin(hub.node.keep(ready, Work::WhenCrowded)), id, to, is_person, place }
     }
 }
 

@@ -13,7 +13,7 @@ use nightjar_core::link::Carries;
 use nightjar_core::time::Wall;
 use nightjar_envelope::key::ChatKey;
 use nightjar_node::handle::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 pub(super) use self::heard::HEARD_MS;
@@ -21,6 +21,7 @@ use self::state::{Channel, Client, State};
 pub(super) use self::state::{ChannelLook, ClientLook, Listed, Topic};
 use super::IrcConfig;
 use super::ask::LOCAL_ID;
+use super::client::TURNS_MAX;
 use super::event::{Deed, Did, Event, Said};
 use super::people::{Source, fold};
 use crate::crowd::Crowd;
@@ -56,6 +57,8 @@ pub(super) struct Hub {
     local: AtomicU64,
     /// How many messages of clients came into the log.
     stored: watch::Sender<u64>,
+    /// Places for messages that are written down and wait for their turn to be sent.
+    pub(super) turns: Arc<Semaphore>,
 }
 
 impl Hub {
@@ -74,6 +77,7 @@ impl Hub {
             token,
             local,
             stored,
+            turns: Arc::new(Semaphore::new(TURNS_MAX)),
         }
     }
 
