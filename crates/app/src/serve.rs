@@ -20,6 +20,8 @@ use tokio::time::timeout;
 
 /// Everything is to be over in the five seconds after which whoever sent SIGTERM loses patience.
 const STOP_MS_MAX: u64 = 4_800;
+/// What clients of IRC said last is written down within this: the gateway gives itself a little less.
+const LAST_WORDS_MS_MAX: u64 = 1_600;
 
 /// A node that serves.
 pub(crate) struct Running {
@@ -147,11 +149,17 @@ impl Running {
         let Self { node, http, irc, front_stop, ready: _, dir } = self;
         dir.remove_ready();
         drop(front_stop);
-        let fronts: Vec<JoinHandle<()>> = [Some(http), irc].into_iter().flatten().collect();
-        let ends: Vec<AbortHandle> = fronts.iter().map(JoinHandle::abort_handle).collect();
+        let ends: Vec<AbortHandle> = irc.iter().chain([&http]).map(JoinHandle::abort_handle).collect();
         let all = async {
+            let mut irc = irc;
+            // First, for it has the node write down what its clients said last. What takes longer are clients that do not read.
+            if let Some(gateway) = &mut irc
+                && timeout(Duration::from_millis(LAST_WORDS_MS_MAX), gateway).await.is_ok()
+            {
+                irc = None;
+            }
             node.stop().await;
-            for front in fronts {
+            for front in irc.into_iter().chain([http]) {
                 // Fails only if it panicked, which has ended the program already.
                 front.await.unwrap_or(());
             }

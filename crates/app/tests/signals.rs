@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::{Node, until};
@@ -47,6 +49,35 @@ fn a_node_ends_while_a_question_waits() {
     assert_eq!(node.ends().code(), Some(0));
     // With an answer, or without: it does not hang.
     common::ends(&mut waiting);
+}
+
+#[test]
+fn what_a_client_of_irc_said_just_before_a_node_ends_is_in_its_log() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let peer = Node::start(two.path(), &[]);
+    let node = Node::start(one.path(), &["--connect", &peer.listen()]);
+    node.until_linked(1);
+    let enter = |nick: &str| {
+        let mut stream = TcpStream::connect(node.irc()).unwrap();
+        stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+        write!(stream, "NICK {nick}\r\nUSER u 0 * :r\r\nJOIN #a\r\n").unwrap();
+        let mut lines = BufReader::new(stream).lines().map(|line| line.expect("it goes on, or ends in good order"));
+        assert!(lines.any(|line| line.contains(" 366 ")), "it is in the channel");
+        lines
+    };
+    let mut reader = enter("reader");
+    let mut speaker = TcpStream::connect(node.irc()).unwrap();
+    // More than goes out at once.
+    let said: String = (0..300).map(|number| format!("PRIVMSG #a :word {number}\r\n")).collect();
+    write!(speaker, "NICK speaker\r\nUSER u 0 * :r\r\nJOIN #a\r\n{said}").unwrap();
+    assert!(reader.any(|line| line.ends_with(" PRIVMSG #a :word 150")));
+    node.signal("TERM");
+    let more = reader.filter(|line| line.contains(" PRIVMSG #a :word ")).count();
+    assert_eq!(node.ends().code(), Some(0));
+    let node = Node::start(one.path(), &[]);
+    let kept = node.http_call("getmessages", &json!({ "since": 0, "limit": 1000 }));
+    let (kept, shown) = (kept["messages"].as_array().unwrap().len(), 151 + more);
+    assert!(kept >= shown, "{shown} were shown, {kept} are kept");
 }
 
 #[test]
