@@ -3,9 +3,10 @@
 
 mod irc_common;
 
-use irc_common::{Client, Gateway, Line, SERVER, of, talk, the, two};
+use irc_common::{Client, Gateway, Line, SERVER, of, talk, the, two, wait_for};
 use nightjar_core::address::Address;
 use nightjar_envelope::key::ChatKey;
+use nightjar_node::message::{Message, text_of};
 use nightjar_node::post::{Addressee, Letter, SpeakAs};
 use nightjar_node::store::Relation;
 
@@ -119,7 +120,7 @@ async fn the_second_of_one_nick_gets_digits_and_each_is_written_to_by_his_own() 
     second.say("#a", "no, I am").await;
     let nick = client.hears("no, I am").await.nick().to_owned();
     assert_eq!(nick, format!("jackdaw~{}", &key.to_string()[..12]));
-    client.ask(&format!("PRIVMSG {nick} :for the second\r\nPRIVMSG jackdaw :for the first")).await;
+    client.ask(&format!("PRIVMSG jackdaw :for the first\r\nPRIVMSG {nick} :for the second")).await;
     // Strangers' letters are requests.
     for own in [&mut of_first, &mut of_second] {
         let lines = own.until("a request", |line| line.is("NOTICE") && line.text().contains("asks to talk")).await;
@@ -128,6 +129,83 @@ async fn the_second_of_one_nick_gets_digits_and_each_is_written_to_by_his_own() 
     let letters = second.messages(1).await;
     assert!(letters.iter().any(|letter| letter.reading.as_ref().unwrap().own_key == Some(key)), "{letters:?}");
     for node in [here, first, second] {
+        node.stop().await;
+    }
+}
+
+/// Waits until a node has read a letter that was sealed for this key of its own.
+async fn reads(gateway: &Gateway, own: ChatKey, text: &str) {
+    let is_it = |it: &Message| {
+        let reading = it.reading.as_ref();
+        reading.is_some_and(|it| it.own_key == Some(own)) && text_of(&it.content, reading).as_deref() == Some(text)
+    };
+    wait_for(text, async || gateway.messages(1).await.iter().any(is_it).then_some(())).await;
+}
+
+/// The letters that a node got which were sealed for this key of its own, when it got one more that is known to come after them.
+async fn letters_up_to_one_more(from: &Gateway, gateway: &Gateway, own: ChatKey) -> usize {
+    from.send(Letter::text(Addressee::Key(own), "one more")).await;
+    reads(gateway, own, "one more").await;
+    let all = gateway.messages(1).await;
+    all.iter().filter(|it| !it.own && it.reading.as_ref().is_some_and(|it| it.own_key == Some(own))).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_gets_what_is_for_a_contact_by_speaking_before_him_after_a_restart() {
+    let here = Gateway::start(&[]).await;
+    here.identity("owl").await;
+    let (there, hers) = user("raven", &[here.tls()]).await;
+    let mut owl = enter(&here, "owl", "", "#a").await;
+    there.say("#a", "I am raven").await;
+    owl.hears("I am raven").await;
+    owl.send("PRIVMSG raven :to my friend").await;
+    reads(&there, hers, "to my friend").await;
+    drop(owl);
+    let left = here.stop().await;
+    let (stranger, his) = user("raven", &[]).await;
+    let here = Gateway::start_in(left, &[there.tls(), stranger.tls()], |_| {}).await;
+    here.linked(2).await;
+    let mut owl = enter(&here, "owl", "", "#a").await;
+    stranger.say("#a", "I am raven, too").await;
+    let shown = owl.hears("I am raven, too").await;
+    assert_eq!(shown.nick(), format!("raven~{}", &his.to_string()[..12]));
+    owl.send("PRIVMSG raven :a secret").await;
+    reads(&there, hers, "a secret").await;
+    let note = owl.first("a note", |line| line.text().contains("goes by raven now")).await;
+    assert!(note.text().contains("as before"), "{note:?}");
+    assert_eq!(letters_up_to_one_more(&here, &stranger, his).await, 1);
+    there.say("#a", "it is me").await;
+    assert_eq!(owl.hears("it is me").await.nick(), "raven");
+    for node in [here, there, stranger] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nick_that_came_to_mean_another_than_is_shown_by_it_takes_nothing_until_that_was_told() {
+    let here = Gateway::start(&[]).await;
+    here.identity("owl").await;
+    let (there, hers) = user("raven", &[here.tls()]).await;
+    let (stranger, his) = user("raven", &[here.tls()]).await;
+    here.linked(2).await;
+    let mut owl = enter(&here, "owl", "", "#a").await;
+    stranger.say("#a", "first").await;
+    assert_eq!(owl.hears("first").await.nick(), "raven");
+    there.say("#a", "second").await;
+    owl.hears("second").await;
+    // Accepted by another way in.
+    here.handle().post().decide(hers, Relation::Contact).await.unwrap();
+    let lines = owl.ask("PRIVMSG raven :a secret").await;
+    let why = the(&lines, "401").text();
+    assert!(why.contains(&format!("raven~{}", &his.to_string()[..12])) && why.contains("nothing was sent"), "{why}");
+    let [hers_digits, his_digits] = [hers, his].map(|key| format!("raven~{}", &key.to_string()[..12]));
+    let mut renamed: Vec<_> = of(&lines, "NICK").iter().map(|line| (line.nick(), line.param(0))).collect();
+    renamed.sort_unstable();
+    assert_eq!(renamed, [("raven", &*his_digits), (&*hers_digits, "raven")]);
+    owl.send("PRIVMSG raven :a secret").await;
+    reads(&there, hers, "a secret").await;
+    assert_eq!(letters_up_to_one_more(&here, &stranger, his).await, 1);
+    for node in [here, there, stranger] {
         node.stop().await;
     }
 }

@@ -92,12 +92,16 @@ pub(super) fn proven(speaker: &Speaker) -> Option<String> {
 /// Who goes before whom when both call themselves the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
+    /// By the node's memory his nick is another's, who need not have been heard since the gateway began: he is never shown by it alone.
+    Impostor,
     /// Anybody.
     Stranger,
     /// His account is proven.
     Proven,
     /// The user wrote to him, or accepted him.
     Contact,
+    /// His nick is pinned to his key: at this node it means him and nobody else.
+    Pinned,
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +114,17 @@ pub(super) struct Person {
     met: u64,
     /// The user decided about him since: his rank may be another one.
     decided: bool,
+}
+
+impl Person {
+    /// Whether he still has the rank that he has by the pin of his nick.
+    fn fits(&self, pinned: Option<ChatKey>) -> bool {
+        match pinned {
+            Some(key) if key == self.speaker.key => self.rank == Rank::Pinned,
+            Some(_) => self.rank == Rank::Impostor,
+            None => self.rank != Rank::Pinned,
+        }
+    }
 }
 
 /// Somebody is called otherwise from now on.
@@ -129,10 +144,12 @@ pub(super) struct People {
 }
 
 impl People {
-    /// Somebody is heard, or known otherwise. Gives how he is called, and who is called otherwise because of that.
+    /// Somebody is heard, or known otherwise; his nick is pinned to this key, or to none and then he has this rank. Gives how he is called,
+    /// and who is called otherwise because of that.
     pub(super) fn meet(
         &mut self,
         speaker: &Speaker,
+        pinned: Option<ChatKey>,
         rank: impl FnOnce() -> Rank,
         is_local: impl Fn(&str) -> bool,
     ) -> (Arc<Source>, Vec<Renamed>) {
@@ -141,20 +158,27 @@ impl People {
         if let Some(known) = self.by_key.get_mut(&key) {
             known.met = self.meetings;
             let of = |it: &Speaker| (it.nick.clone(), it.account, it.standing);
-            if !known.decided && of(&known.speaker) == of(speaker) {
+            if !known.decided && known.fits(pinned) && of(&known.speaker) == of(speaker) {
                 known.speaker = speaker.clone();
                 return (Arc::clone(&known.source), Vec::new());
             }
         }
-        let rank = rank();
+        let rank = match pinned {
+            Some(pinned) if pinned == key => Rank::Pinned,
+            Some(_) => Rank::Impostor,
+            None => rank(),
+        };
         let before = self.by_key.get(&key).map(|person| Arc::clone(&person.source));
         let mut renamed = Vec::new();
         if let Some(before) = &before {
             self.by_nick.remove(&fold(&before.nick));
         }
-        let wanted = speaker.nick.as_deref().filter(|nick| !is_service(nick) && !is_local(nick));
+        let wanted = speaker.nick.as_deref().filter(|_| rank != Rank::Impostor);
+        let wanted = wanted.filter(|nick| !is_service(nick) && !is_local(nick));
         let plain = wanted.filter(|nick| match self.by_nick.get(*nick).copied() {
             None => true,
+            // A nick is pinned to one at most: a holder who was says so no more.
+            Some(_) if rank == Rank::Pinned => true,
             Some(holder) => self.by_key.get(&holder).is_none_or(|holder| holder.rank < rank),
         });
         if let Some(holder) = plain.and_then(|nick| self.by_nick.get(nick).copied()) {
@@ -280,9 +304,9 @@ mod tests {
     #[test]
     fn who_comes_second_by_a_nick_gets_digits_of_his_key() {
         let mut people = People::default();
-        let (first, renamed) = people.meet(&speaker(1, Some("raven")), || Rank::Stranger, |_| false);
+        let (first, renamed) = people.meet(&speaker(1, Some("raven")), None, || Rank::Stranger, |_| false);
         assert!(first.nick == "raven" && renamed.is_empty());
-        let (second, renamed) = people.meet(&speaker(2, Some("raven")), || Rank::Stranger, |_| false);
+        let (second, renamed) = people.meet(&speaker(2, Some("raven")), None, || Rank::Stranger, |_| false);
         assert!(second.nick == with_digits(2, "raven") && renamed.is_empty());
         assert_eq!(people.called("RAVEN").unwrap().speaker.key, key(1));
     }
@@ -290,8 +314,8 @@ mod tests {
     #[test]
     fn a_contact_takes_his_nick_back_from_a_stranger() {
         let mut people = People::default();
-        people.meet(&speaker(1, Some("raven")), || Rank::Stranger, |_| false);
-        let (source, renamed) = people.meet(&speaker(2, Some("raven")), || Rank::Contact, |_| false);
+        people.meet(&speaker(1, Some("raven")), None, || Rank::Stranger, |_| false);
+        let (source, renamed) = people.meet(&speaker(2, Some("raven")), None, || Rank::Contact, |_| false);
         assert_eq!(source.nick, "raven");
         assert_eq!((renamed[0].key, renamed[0].after.nick.clone()), (key(1), with_digits(1, "raven")));
     }
@@ -299,12 +323,12 @@ mod tests {
     #[test]
     fn whoever_was_accepted_takes_his_nick_at_the_next_meeting() {
         let mut people = People::default();
-        people.meet(&speaker(1, Some("raven")), || Rank::Stranger, |_| false);
-        people.meet(&speaker(2, Some("raven")), || Rank::Stranger, |_| false);
-        let (source, _) = people.meet(&speaker(2, Some("raven")), || Rank::Contact, |_| false);
+        people.meet(&speaker(1, Some("raven")), None, || Rank::Stranger, |_| false);
+        people.meet(&speaker(2, Some("raven")), None, || Rank::Stranger, |_| false);
+        let (source, _) = people.meet(&speaker(2, Some("raven")), None, || Rank::Contact, |_| false);
         assert_eq!(source.nick, with_digits(2, "raven"), "nothing about him changed");
         people.look_again(&key(2));
-        let (source, renamed) = people.meet(&speaker(2, Some("raven")), || Rank::Contact, |_| false);
+        let (source, renamed) = people.meet(&speaker(2, Some("raven")), None, || Rank::Contact, |_| false);
         assert_eq!((source.nick.as_str(), renamed.len()), ("raven", 2));
         people.look_again(&key(9));
     }
@@ -312,11 +336,11 @@ mod tests {
     #[test]
     fn nobody_passes_as_a_local_user_or_a_service() {
         let mut people = People::default();
-        let (source, _) = people.meet(&speaker(1, Some("nickserv")), || Rank::Contact, |_| false);
+        let (source, _) = people.meet(&speaker(1, Some("nickserv")), None, || Rank::Contact, |_| false);
         assert_eq!(source.nick, with_digits(1, "nickserv"));
-        let (source, _) = people.meet(&speaker(2, Some("alice")), || Rank::Contact, |nick| nick == "alice");
+        let (source, _) = people.meet(&speaker(2, Some("alice")), None, || Rank::Contact, |nick| nick == "alice");
         assert_eq!(source.nick, with_digits(2, "alice"));
-        people.meet(&speaker(3, Some("bob")), || Rank::Contact, |_| false);
+        people.meet(&speaker(3, Some("bob")), None, || Rank::Contact, |_| false);
         let renamed = people.yield_nick("Bob").unwrap();
         assert_eq!((renamed.before.nick.as_str(), renamed.after.nick.clone()), ("bob", with_digits(3, "bob")));
         assert!(people.called("bob").is_none());
@@ -325,9 +349,9 @@ mod tests {
     #[test]
     fn who_takes_another_nick_is_renamed_and_who_has_none_goes_by_his_key() {
         let mut people = People::default();
-        let (source, _) = people.meet(&speaker(1, None), || Rank::Stranger, |_| false);
+        let (source, _) = people.meet(&speaker(1, None), None, || Rank::Stranger, |_| false);
         assert_eq!(source.nick, with_digits(1, "key"));
-        let (_, renamed) = people.meet(&speaker(1, Some("raven")), || Rank::Stranger, |_| false);
+        let (_, renamed) = people.meet(&speaker(1, Some("raven")), None, || Rank::Stranger, |_| false);
         assert_eq!(renamed[0].after.nick, "raven");
         assert!(people.called(&with_digits(1, "key")).is_none());
     }
@@ -339,20 +363,62 @@ mod tests {
             let mut seed = [0; 32];
             seed[..8].copy_from_slice(&number.to_le_bytes());
             let speaker = Speaker { key: ChatSecret::from_seed(&seed.into()).public(), ..speaker(0, Some("raven")) };
-            people.meet(&speaker, || Rank::Stranger, |_| false);
+            people.meet(&speaker, None, || Rank::Stranger, |_| false);
         }
         assert!(people.by_key.len() == PEOPLE_MAX && people.by_nick.len() == PEOPLE_MAX);
     }
 
+    #[test]
+    fn a_pinned_nick_is_its_keys_alone_whoever_speaks_first() {
+        let (mut people, hers) = (People::default(), Some(key(1)));
+        let (source, _) = people.meet(&speaker(2, Some("raven")), hers, || Rank::Contact, |_| false);
+        assert_eq!(source.nick, with_digits(2, "raven"), "she was not heard yet");
+        assert!(people.called("raven").is_none());
+        let (source, renamed) = people.meet(&speaker(1, Some("raven")), hers, || Rank::Stranger, |_| false);
+        assert!(source.nick == "raven" && renamed.is_empty());
+        let (source, renamed) = people.meet(&speaker(2, Some("raven")), hers, || Rank::Contact, |_| false);
+        assert!(source.nick == with_digits(2, "raven") && renamed.is_empty());
+    }
+
+    #[test]
+    fn what_is_pinned_anew_is_seen_at_the_next_meeting() {
+        let mut people = People::default();
+        let stranger = || Rank::Stranger;
+        people.meet(&speaker(2, Some("raven")), None, stranger, |_| false);
+        let (source, renamed) = people.meet(&speaker(2, Some("raven")), Some(key(1)), stranger, |_| false);
+        assert_eq!((&*source.nick, renamed.len()), (&*with_digits(2, "raven"), 1));
+        people.meet(&speaker(1, Some("raven")), Some(key(1)), stranger, |_| false);
+        let (source, renamed) = people.meet(&speaker(2, Some("raven")), Some(key(2)), stranger, |_| false);
+        assert_eq!((&*source.nick, renamed.len()), ("raven", 2), "the user says so");
+        let (source, _) = people.meet(&speaker(2, Some("raven")), None, || Rank::Impostor, |_| false);
+        assert_eq!(source.nick, with_digits(2, "raven"), "a contact goes by it");
+    }
+
+    #[test]
+    fn an_impostor_has_no_plain_nick_even_after_the_other_was_forgotten() {
+        let mut people = People::default();
+        people.meet(&speaker(1, Some("raven")), Some(key(1)), || Rank::Contact, |_| false);
+        for number in 0..=PEOPLE_MAX as u64 {
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&(1_000 + number).to_le_bytes());
+            let speaker = Speaker { key: ChatSecret::from_seed(&seed.into()).public(), ..speaker(0, Some("raven")) };
+            let (source, _) = people.meet(&speaker, Some(key(1)), || Rank::Stranger, |_| false);
+            assert!(source.nick.starts_with("raven~"));
+        }
+        assert!(people.with_key(&key(1)).is_none() && people.called("raven").is_none());
+    }
+
     proptest! {
         #[test]
-        fn no_two_have_one_nick(meetings in proptest::collection::vec((0..6u8, 0..4usize, 0..3u8), 1..60)) {
+        fn no_two_have_one_nick(meetings in proptest::collection::vec((0..6u8, 0..4usize, 0..4u8, 0..12u8), 1..60)) {
             let nicks = [None, Some("raven"), Some("alice"), Some("crow")];
             let mut people = People::default();
-            for (who, nick, rank) in meetings {
-                let rank = [Rank::Stranger, Rank::Proven, Rank::Contact][usize::from(rank)];
-                let (source, _) = people.meet(&speaker(who, nicks[nick]), || rank, |nick| nick == "alice");
+            for (who, nick, rank, pinned) in meetings {
+                let rank = [Rank::Impostor, Rank::Stranger, Rank::Proven, Rank::Contact][usize::from(rank)];
+                let pinned = (pinned < 6).then(|| key(pinned));
+                let (source, _) = people.meet(&speaker(who, nicks[nick]), pinned, || rank, |nick| nick == "alice");
                 prop_assert!(source.nick != "alice");
+                prop_assert!(pinned.is_none_or(|pinned| pinned == key(who)) || source.nick.contains(MARK));
                 prop_assert_eq!(people.by_key.len(), people.by_nick.len());
                 for (key, person) in &people.by_key {
                     prop_assert_eq!(people.by_nick.get(&person.source.nick), Some(key));

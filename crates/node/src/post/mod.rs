@@ -582,6 +582,11 @@ impl Post {
         people.into_iter().filter_map(|known| Some((known.speaker.key, known.looks_like?))).collect()
     }
 
+    /// The key that a nick or an account means to the user, whoever else goes by it: it was written to under seal, or was accepted.
+    pub fn pinned(&self, name: &Name) -> Option<ChatKey> {
+        self.shared.lock().pins.get(&name.text()).copied()
+    }
+
     /// The conversations behind a name: the name's own, and those with people who go by it.
     pub fn conversations(&self, name: &Name) -> Vec<String> {
         let state = self.shared.lock();

@@ -14,7 +14,7 @@ use crate::irc::caps::{Cap, MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
 use crate::irc::event::{Event, Kind, Place, Said};
 use crate::irc::line::Line;
 use crate::irc::numeric::*;
-use crate::irc::people::is_service;
+use crate::irc::people::{MARK, digits_of, is_service};
 use crate::irc::session::{Session, TARGETS_MAX, ToSend};
 use crate::irc::show;
 
@@ -190,10 +190,27 @@ enum Whom {
     Wallet(std::net::SocketAddr),
 }
 
-/// Somebody who was heard here under this nick is meant by his key, whoever else goes by it; else whoever listens to the name.
+/// Whom a client means by a nick. One with digits is its key's. A plain one that the user has to do with is its key's by the node's memory,
+/// whoever was heard by it since; else it is that of whoever was heard by it, from now on; else of whoever listens to the name.
 fn addressee(session: &Session, to: &str) -> Result<Whom, String> {
+    let name = TypedName::from_str(to);
     if let Some(person) = session.hub.person_called(to) {
-        return Ok(Whom::Letter(Addressee::Key(person.speaker.key)));
+        let key = person.speaker.key;
+        let nick = name.as_ref().ok().filter(|name| matches!(name.name(), Name::Nick(_)));
+        let Some(nick) = nick else { return Ok(Whom::Letter(Addressee::Key(key))) };
+        return match session.hub.node.post().pinned(nick.name()) {
+            None => Ok(Whom::Letter(Addressee::Named(key, nick.name().clone()))),
+            Some(pinned) if pinned == key => Ok(Whom::Letter(Addressee::Name(nick.clone()))),
+            // It was pinned after he was heard by it. What the user sees and what the nick means are to be the same before anything goes out.
+            Some(pinned) => {
+                let (shown, meant) = (session.hub.meet_key(key), session.hub.meet_key(pinned));
+                let (shown, meant) = (&shown.nick, &meant.nick);
+                Err(format!(
+                    "{to} means {meant} now, who has the key {MARK}{}, and who was shown by it is {shown}: nothing was sent, say it again to the one you mean",
+                    digits_of(&pinned.to_string())
+                ))
+            }
+        };
     }
     if let Some(peer) = session.hub.wallet_called(to) {
         return Ok(Whom::Wallet(peer));
@@ -202,7 +219,7 @@ fn addressee(session: &Session, to: &str) -> Result<Whom, String> {
     if is_service(to) {
         return Err(format!("there is no {to} here, and nothing was sent"));
     }
-    match TypedName::from_str(to) {
+    match name {
         Ok(name) if matches!(name.name(), Name::Channel(_)) => Err(format!("{to} is a channel")),
         Ok(name) => Ok(Whom::Letter(Addressee::Name(name))),
         Err(error) => Err(error.to_string()),

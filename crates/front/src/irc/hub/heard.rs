@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nightjar_core::name::Name;
 use nightjar_core::time::Wall;
 use nightjar_envelope::key::ChatKey;
 use nightjar_node::chain::standing::Standing;
@@ -61,16 +62,25 @@ impl Hub {
     /// How somebody who is heard, or known otherwise than before, is called here. Who sees him, or another that is called otherwise because
     /// of him, is told.
     pub(in crate::irc) fn meet(&self, speaker: &Speaker) -> Arc<Source> {
+        let (post, nick) = (self.node.post(), speaker.nick.clone().map(Name::Nick));
+        let pinned = nick.as_ref().and_then(|nick| post.pinned(nick));
+        // Asks for more than a pin only when something about him changed: the node looks through all it knows for that.
         let rank = || {
-            let known = self.node.post().who_is(&Who::Key(speaker.key.to_string()));
-            rank_of(known.first(), speaker)
+            let known = post.who_is(&Who::Key(speaker.key.to_string()));
+            match rank_of(known.first(), speaker) {
+                Rank::Contact => Rank::Contact,
+                _ if nick.is_some_and(|nick| is_nick_of_contact(&post.who_is(&Who::Name(nick)), speaker)) => {
+                    Rank::Impostor
+                }
+                rank => rank,
+            }
         };
         let now_ms = self.now_ms();
         let own = self.own_nicks();
         let mut state = self.lock();
         let State { people, nicks, .. } = &mut *state;
         let is_local = |nick: &str| nicks.contains_key(nick) || own.iter().any(|own| own == nick);
-        let (source, renamed) = people.meet(speaker, rank, is_local);
+        let (source, renamed) = people.meet(speaker, pinned, rank, is_local);
         renamed.into_iter().for_each(|renamed| state.tell_renamed(renamed, now_ms));
         source
     }
@@ -252,6 +262,12 @@ impl Hub {
             state.tell_channel(&folded, None, &Event::Did(Arc::new(Did { who, what, time_ms })));
         }
     }
+}
+
+/// Whether of those who go by his nick another is a contact.
+fn is_nick_of_contact(known: &[Known], speaker: &Speaker) -> bool {
+    let is_other = |known: &&Known| known.speaker.key != speaker.key && known.speaker.nick == speaker.nick;
+    known.iter().filter(is_other).any(|known| known.relation == Some(Relation::Contact))
 }
 
 fn rank_of(known: Option<&Known>, speaker: &Speaker) -> Rank {
