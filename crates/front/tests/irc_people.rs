@@ -242,6 +242,37 @@ async fn a_client_that_takes_the_nick_of_somebody_pushes_him_away_before_it_has_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_identity_that_is_made_by_another_way_in_takes_its_nick_from_whoever_was_heard_by_it() {
+    let (here, there) = two().await;
+    let [raven, crow] = [there.identity("raven").await, there.identity("crow").await];
+    let mut reader = enter(&here, "reader", "", "#a").await;
+    let by = |key| Letter {
+        speaker: SpeakAs::Once(Some(key)),
+        ..Letter::text(Addressee::Name("#a".parse().unwrap()), "hello")
+    };
+    for key in [raven, crow] {
+        there.send(by(key)).await;
+        reader.hears("hello").await;
+    }
+    here.identity("owl").await;
+    // Told when the user speaks by it, and when he is silent as well.
+    for (nick, key) in [("raven", raven), ("crow", crow)] {
+        let own = here.identity(nick).await;
+        if nick == "raven" {
+            here.send(by(own)).await;
+        }
+        let digits = format!("{nick}~{}", &key.to_string()[..12]);
+        let lines = reader.until("the new nick", |line| line.is("NICK") && line.param(0) == digits).await;
+        assert!(lines.iter().all(|line| !line.is("PRIVMSG")), "{lines:#?}");
+        if nick == "raven" {
+            assert_eq!(reader.hears("hello").await.source, "raven!raven@local");
+        }
+    }
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_takes_another_nick_is_called_by_it_when_he_speaks_next() {
     let (here, there) = two().await;
     there.identity("jackdaw").await;

@@ -26,7 +26,7 @@ const LATE_MS: u64 = 2_000;
 const LATE_MAX: usize = 2_000;
 /// Hex digits of a target.
 const TARGET_DIGITS: usize = 32;
-/// How often it is looked who was silent for long, and how far plain clients read, and how the node is.
+/// How often it is looked who was silent for long, which nicks are the user's own, how far plain clients read, and how the node is.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Something that is for clients.
@@ -98,6 +98,7 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
         if look_at <= Instant::now() {
             look_at = Instant::now() + LOOK_EVERY;
             hub.forget_silent();
+            hub.yield_own_nicks();
             for told in news.look(&hub.node.storing(), hub.peers()) {
                 hub.tell_all(None, &Event::Notice(told.into()), |_| true);
             }

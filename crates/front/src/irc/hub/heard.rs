@@ -128,17 +128,19 @@ impl Hub {
     }
 
     /// How the user himself is called here when he spoke by another way in: as the client that speaks as the same, else as others see him.
+    /// Whoever was heard by that nick gets digits.
     pub(in crate::irc) fn own_source(&self, author: Option<ChatKey>) -> Option<Arc<Source>> {
         let default = self.default_key();
         let identities = self.node.post().identities().list();
         let nick = identities.into_iter().find(|identity| Some(identity.key) == author).and_then(|it| it.nick);
-        let state = self.lock();
+        let mut state = self.lock();
         let is_called = |client: &&Client| nick.as_ref().is_some_and(|nick| fold(&client.source.nick) == *nick);
         let mut same = state.clients.values().filter(|client| client.identity.or(default) == author);
         if let Some(client) = same.clone().find(is_called).or_else(|| same.next()) {
             return Some(Arc::clone(&client.source));
         }
         let nick = nick.filter(|nick| !state.nicks.contains_key(nick))?;
+        state.yield_nick(&nick, self.now_ms());
         Some(Arc::new(Source {
             user: nick.clone(),
             nick,
@@ -193,6 +195,13 @@ impl Hub {
         } else if has_room {
             channel.heard.insert(key, when);
         }
+    }
+
+    /// Identities may have been made or renamed by another way in: whoever was heard by a nick of theirs gets digits.
+    pub(in crate::irc) fn yield_own_nicks(&self) {
+        let (own, now_ms) = (self.own_nicks(), self.now_ms());
+        let mut state = self.lock();
+        own.iter().for_each(|nick| state.yield_nick(nick, now_ms));
     }
 
     /// Nicks of this node's own identities: nobody else is shown by them.
