@@ -4,8 +4,11 @@
 mod irc_common;
 
 use irc_common::{Client, Gateway, Line, SERVER, of, the, wait_for};
+use nightjar_front::irc::{IrcConfig, serve};
 use nightjar_node::post::Who;
 use nightjar_node::store::Relation;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 fn is_of_the_node(line: &Line) -> bool {
     line.source == format!("nightjar!nightjar@{SERVER}")
@@ -367,15 +370,23 @@ async fn what_waits_is_listed_and_taken_back() {
 }
 
 #[tokio::test]
-async fn that_peers_come_and_that_the_last_one_goes_is_told_once() {
-    let [one, two] = [Gateway::start(&[]).await, Gateway::start(&[]).await];
-    let mut alice = one.plain("alice").await;
-    alice.send("JOIN &nightjar").await;
-    alice.told(&format!("connect {}", two.handle().about().listen)).await;
-    let is_linked = |line: &Line| is_told(line, "PRIVMSG", "&nightjar") && line.text().starts_with("A peer is linked");
-    alice.first("the first peer", is_linked).await;
+async fn that_the_last_peer_goes_is_told_and_that_the_first_came_is_not() {
+    let two = Gateway::start(&[]).await;
+    let one = Gateway::start(&[two.tls()]).await;
+    one.linked(1).await;
+    // A gateway that begins when the peer is there.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(());
+    let (token, token_file) = (one.token.clone(), one.token_file.clone());
+    let config = IrcConfig { name: SERVER.to_owned(), presence: true, token, token_file };
+    let serving = tokio::spawn(serve(one.handle().clone(), listener, config, stopped));
+    let mut alice = Client::enter(address, "alice", "").await;
+    alice.ask("JOIN &nightjar").await;
     two.stop().await;
     let told = alice.first("the last peer", |line| line.text().contains(" peer is ")).await;
-    assert!(told.text().contains("The last peer is gone"), "{told:?}");
+    assert!(is_told(&told, "PRIVMSG", "&nightjar") && told.text().contains("The last peer is gone"), "{told:?}");
+    drop(stop);
+    serving.await.unwrap();
     one.stop().await;
 }

@@ -99,7 +99,7 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
             look_at = Instant::now() + LOOK_EVERY;
             hub.forget_silent();
             hub.yield_own_nicks();
-            for told in news.look(&hub.node.storing(), hub.peers()) {
+            for told in news.look(began.elapsed(), &hub.node.storing(), hub.peers()) {
                 hub.tell_all(None, &Event::Notice(told.into()), |_| true);
             }
             mark_read(&hub).await;

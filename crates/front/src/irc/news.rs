@@ -1,5 +1,7 @@
 //! What the clients are told of the node by itself: that it stores or not, that it has peers or none. Pure: looks at nothing itself.
 
+use std::time::Duration;
+
 use nightjar_node::store::Storing;
 
 use super::commands::control::CONTROL;
@@ -7,6 +9,10 @@ use super::commands::control::CONTROL;
 /// A change is told when so many looks in a row saw it. What comes and goes in between, as a peer that is linked anew or a disk that is
 /// busy, is told to nobody.
 pub(super) const LOOKS_MIN: u32 = 3;
+
+/// So long after the gateway began it is not told that a peer is linked: peers come in the first seconds of a node, and whoever enters by
+/// then was just told on entering how many there are.
+pub(super) const LINKS_FIRST: Duration = Duration::from_secs(30);
 
 /// How the node was when it was told last.
 #[derive(Debug)]
@@ -21,8 +27,12 @@ impl News {
         Self { stores: Steady::new(storing.problem.is_none()), linked: Steady::new(peers > 0) }
     }
 
-    /// So it is now; gives what is to be told.
-    pub(super) fn look(&mut self, storing: &Storing, peers: usize) -> Vec<String> {
+    /// So it is now, so long after the gateway began; gives what is to be told.
+    pub(super) fn look(&mut self, began: Duration, storing: &Storing, peers: usize) -> Vec<String> {
+        let is_first = began < LINKS_FIRST;
+        if is_first && peers > 0 {
+            self.linked = Steady::new(true);
+        }
         let stores =
             self.stores.changed(storing.problem.is_none()).map(|_| match (&storing.problem, storing.not_stored) {
                 (Some(problem), _) => format!("Nothing is stored any more, and what comes now may be lost: {problem}"),
@@ -33,7 +43,7 @@ impl News {
                     )
                 }
             });
-        let linked = self.linked.changed(peers > 0).map(|is_linked| {
+        let linked = (!is_first).then(|| self.linked.changed(peers > 0)).flatten().map(|is_linked| {
             if is_linked {
                 "A peer is linked: what you say goes out, and what waited does.".to_owned()
             } else {
@@ -81,8 +91,9 @@ mod tests {
     fn a_change_that_stays_is_told_once() {
         let (well, full) = (storing(None), storing(Some("the disk is full: make room")));
         let mut news = News::new(&well, 0);
-        let mut told =
-            |storing: &Storing, peers, looks| (0..looks).flat_map(|_| news.look(storing, peers)).collect::<Vec<_>>();
+        let mut told = |storing: &Storing, peers, looks| {
+            (0..looks).flat_map(|_| news.look(LINKS_FIRST, storing, peers)).collect::<Vec<_>>()
+        };
         assert_eq!(told(&well, 0, 10), Vec::<String>::new());
         assert!(told(&well, 1, LOOKS_MIN - 1).is_empty());
         let linked = told(&well, 2, 10);
@@ -99,8 +110,23 @@ mod tests {
         let mut news = News::new(&well, 1);
         for _ in 0..20 {
             for peers in [0; LOOKS_MIN as usize - 1].into_iter().chain([1]) {
-                assert!(news.look(&well, peers).is_empty());
+                assert!(news.look(LINKS_FIRST, &well, peers).is_empty());
             }
         }
+    }
+
+    #[test]
+    fn that_the_first_peers_come_is_told_to_nobody_and_that_they_are_lost_is() {
+        let well = storing(None);
+        let mut news = News::new(&well, 0);
+        let just_before = LINKS_FIRST.saturating_sub(Duration::from_millis(1));
+        let mut told = |began, peers| (0..10).flat_map(|_| news.look(began, &well, peers)).collect::<Vec<_>>();
+        assert!(told(just_before, 1).is_empty() && told(just_before, 0).is_empty());
+        let lost = told(LINKS_FIRST, 0);
+        assert!(lost.len() == 1 && lost.iter().all(|it| it.starts_with("The last peer is gone")), "{lost:?}");
+        assert_eq!(told(LINKS_FIRST, 1).len(), 1);
+        let mut news = News::new(&well, 0);
+        let mut told = |began, peers| (0..10).flat_map(|_| news.look(began, &well, peers)).collect::<Vec<_>>();
+        assert!(told(just_before, 1).is_empty() && told(LINKS_FIRST, 1).is_empty(), "it was so all the time");
     }
 }
