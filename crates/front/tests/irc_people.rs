@@ -383,6 +383,44 @@ async fn a_strangers_letter_is_told_of_once_and_shown_when_he_is_let_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_who_was_never_heard_before_asks_by_the_nick_that_his_letter_tells() {
+    let (here, there) = two().await;
+    let own = here.identity("raven").await;
+    there.identity("stranger").await;
+    let mut raven = enter(&here, "raven", "", "#a").await;
+    let mut far = enter(&there, "far", "", "#a").await;
+    raven.send("PRIVMSG #a :hello all").await;
+    far.hears("hello all").await;
+    there.send(Letter::text(Addressee::Key(own), "buy this")).await;
+    let told = raven.first("the request", |line| line.text().contains("asks to talk")).await;
+    assert!(told.text().starts_with("stranger (") && told.text().contains("accept stranger"), "{told:?}");
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_strangers_who_ask_the_first_are_named_alone() {
+    let (here, there) = two().await;
+    let own = here.identity("raven").await;
+    let mut raven = enter(&here, "raven", "", "#a").await;
+    let mut far = enter(&there, "far", "", "#a").await;
+    raven.send("PRIVMSG #a :hello all").await;
+    far.hears("hello all").await;
+    for number in 0..6 {
+        let key = there.identity(&format!("stranger-{number}")).await;
+        there.send(Letter { speaker: SpeakAs::Once(Some(key)), ..Letter::text(Addressee::Key(own), "buy this") }).await;
+    }
+    there.say("#a", "the end").await;
+    let lines = raven.until("the end", |line| line.says("the end")).await;
+    here.messages(8).await;
+    let lines = [lines, raven.sync().await].concat();
+    let named: Vec<_> = lines.iter().filter(|line| line.text().contains("asks to talk")).collect();
+    assert_eq!(named.len(), 3, "{named:#?}");
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_talk_in_private_by_the_nicks_that_their_clients_show() {
     let (here, there) = two().await;
     here.identity("raven").await;

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::commands::channel::has_passphrase;
+use super::commands::control::CONTROL;
 use super::event::{Event, Fate, Outcome, Place, Said};
 use super::hub::Hub;
 use super::news::News;
@@ -99,6 +100,7 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
             look_at = Instant::now() + LOOK_EVERY;
             hub.forget_silent();
             hub.yield_own_nicks();
+            tell_of_more_requests(&hub);
             for told in news.look(began.elapsed(), &hub.node.storing(), hub.peers()) {
                 hub.tell_all(None, &Event::Notice(told.into()), |_| true);
             }
@@ -159,8 +161,11 @@ pub(super) async fn said_of(hub: &Hub, message: &Message, me: Option<(&ChatKey, 
         {
             own
         }
-        (_, Some(_), Some(speaker)) => hub.meet(speaker),
-        (_, Some(author), None) => hub.meet_key(author),
+        // Without a nick it may have been read before the nick was written down which the same message tells.
+        (_, Some(author), Some(speaker)) if speaker.nick.is_some() || hub.source_of(&author).is_some() => {
+            hub.meet(speaker)
+        }
+        (_, Some(author), _) => hub.meet_key(author),
         (_, None, _) => Arc::new(Source::anonymous()),
     };
     let place = match &conversation {
@@ -269,7 +274,8 @@ fn hand_over_late(hub: &Hub, late: Vec<Arrival>) {
 /// A stranger wrote: it is said that he did, and not what.
 fn tell_of_request(hub: &Hub, message: &Message) {
     let Some(speaker) = &message.speaker else { return };
-    let source = hub.meet(speaker);
+    // By what the node knows now: the nick that his message tells was written down after the message was read.
+    let source = hub.meet_key(speaker.key);
     if hub.asks_anew(&speaker.key) {
         let nick = &source.nick;
         let about = match speaker.account {
@@ -277,10 +283,20 @@ fn tell_of_request(hub: &Hub, message: &Message) {
             None => source.realname.clone(),
         };
         let text = format!(
-            "{nick} ({about}) asks to talk to you: \"/msg &nightjar accept {nick}\", \"decline {nick}\" or \"requests\""
+            "{nick} ({about}) asks to talk to you: \"/msg {CONTROL} accept {nick}\", \"decline {nick}\" or \"requests\""
         );
         hub.tell_all(None, &Event::Notice(text.into()), |_| true);
     }
+}
+
+/// Of strangers who were not named it is told how many they are.
+fn tell_of_more_requests(hub: &Hub) {
+    let text = match hub.more_ask() {
+        0 => return,
+        1 => format!("1 more stranger asks to talk: \"/msg {CONTROL} requests\" lists who"),
+        more => format!("{more} more strangers ask to talk: \"/msg {CONTROL} requests\" lists them"),
+    };
+    hub.tell_all(None, &Event::Notice(text.into()), |_| true);
 }
 
 /// What became of an own message after it was said that it was sent, if a client here sent it.

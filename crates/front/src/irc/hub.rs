@@ -47,6 +47,8 @@ pub(super) struct Hub {
     pub(super) node: Handle,
     pub(super) config: IrcConfig,
     pub(super) since: Wall,
+    /// The same by a clock that nobody sets.
+    began: Instant,
     state: Mutex<State>,
     /// Those who may have to show the token, and did not yet.
     pub(super) strangers: Arc<Crowd>,
@@ -71,6 +73,7 @@ impl Hub {
             node,
             config,
             since,
+            began: Instant::now(),
             state: Mutex::new(state),
             strangers: Crowd::new(STRANGERS_MAX),
             connections,

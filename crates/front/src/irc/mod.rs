@@ -13,6 +13,7 @@ mod numeric;
 pub mod order;
 pub mod peer;
 mod people;
+mod requests;
 mod session;
 mod show;
 pub mod text;

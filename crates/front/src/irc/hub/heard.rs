@@ -25,8 +25,6 @@ pub(in crate::irc) const HEARD_MAX: usize = 500;
 pub(in crate::irc) const HEARD_MS: u64 = 30 * 60_000;
 /// Wallets that can be answered by their nicks.
 const WALLETS_MAX: usize = 256;
-/// Strangers who ask to talk of whom it is known that it was told; then it is told again.
-const ASKED_MAX: usize = 4_096;
 
 impl Hub {
     /// The user of a wallet wrote to this node: he can be answered by this nick.
@@ -117,7 +115,7 @@ impl Hub {
         {
             let mut state = self.lock();
             state.people.look_again(&key);
-            state.asked.remove(&key);
+            state.requests.forget(&key);
         }
         self.meet_key(key)
     }
@@ -169,13 +167,16 @@ impl Hub {
         }
     }
 
-    /// A stranger asks to talk; `false` when that was told already.
+    /// A stranger asks to talk; `false` when he is not named, for that was told already or too many are.
     pub(in crate::irc) fn asks_anew(&self, key: &ChatKey) -> bool {
-        let mut state = self.lock();
-        if state.asked.len() >= ASKED_MAX {
-            state.asked.clear();
-        }
-        state.asked.insert(*key)
+        let now = self.began.elapsed();
+        self.lock().requests.asks(*key, now)
+    }
+
+    /// How many strangers asked to talk who were not named, when that is to be told.
+    pub(in crate::irc) fn more_ask(&self) -> usize {
+        let now = self.began.elapsed();
+        self.lock().requests.more(now)
     }
 
     /// Whether it was told that somebody asks, and not yet answered.

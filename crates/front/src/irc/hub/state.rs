@@ -15,6 +15,7 @@ use super::ClientId;
 use crate::irc::commands::control::SERVANT;
 use crate::irc::event::{Deed, Did, Event};
 use crate::irc::people::{People, Renamed, Source};
+use crate::irc::requests::Requests;
 
 /// A client that is registered.
 #[derive(Debug)]
@@ -95,8 +96,8 @@ pub(super) struct State {
     pub(super) sent_order: VecDeque<MessageId>,
     /// Those of them that are not in the log yet, and where they will stand.
     pub(super) unstored: HashMap<MessageId, String>,
-    /// Strangers who ask to talk, and of whom that was told.
-    pub(super) asked: BTreeSet<ChatKey>,
+    /// Strangers who ask to talk, and what was told of that.
+    pub(super) requests: Requests,
     /// Conversations that were read by plain clients, which cannot say so, up to there.
     pub(super) read: BTreeMap<String, Seq>,
     pub(super) presence: bool,
