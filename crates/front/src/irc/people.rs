@@ -15,9 +15,25 @@ pub(super) const DIGITS: usize = 12;
 /// What stands between a nick and digits. No nick on the network holds it, so that none can look like one with digits.
 pub(super) const MARK: char = '~';
 /// Who is called so is a part of a server, by what IRC users are used to.
-const SERVICES: [&str; 14] = [
-    "nickserv", "chanserv", "memoserv", "operserv", "botserv", "hostserv", "saslserv", "authserv", "global",
-    "services", "server", "nightjar", "status", "root",
+const SERVICES: [&str; 18] = [
+    "nickserv",
+    "chanserv",
+    "memoserv",
+    "operserv",
+    "botserv",
+    "hostserv",
+    "saslserv",
+    "authserv",
+    "helpserv",
+    "statserv",
+    "infoserv",
+    "groupserv",
+    "global",
+    "services",
+    "server",
+    "nightjar",
+    "status",
+    "root",
 ];
 
 /// Who says or does something, as IRC shows it.
@@ -335,6 +351,7 @@ mod tests {
 
     #[test]
     fn nobody_passes_as_a_local_user_or_a_service() {
+        assert!(["ChanServ", "helpserv", "groupserv"].into_iter().all(is_service) && !is_service("raven"));
         let mut people = People::default();
         let (source, _) = people.meet(&speaker(1, Some("nickserv")), None, || Rank::Contact, |_| false);
         assert_eq!(source.nick, with_digits(1, "nickserv"));
