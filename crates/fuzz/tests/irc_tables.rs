@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use nightjar_front::irc::peer::owner_in;
 use nightjar_front::irc::text::{
-    CUT_BYTES_MIN, PLAIN_PART_BYTES_MAX, TIME_MS_MAX, clean, head, is_http, lines, parse_time, sasl_plain, time_tag,
+    CUT_BYTES_MIN, PLAIN_PART_BYTES_MAX, TIME_MS_MAX, clean, first_lines, first_pieces, head, is_http, lines,
+    parse_time, sasl_plain, time_tag,
 };
 
 #[test]
@@ -88,5 +89,11 @@ fn text_of_strangers() {
         assert!(lines.iter().all(|line| line.len() <= bytes_max.max(CUT_BYTES_MIN) && clean(line) == *line));
         let without_blanks = |text: &str| text.replace(' ', "");
         assert_eq!(without_blanks(&lines.concat()), without_blanks(&clean(text)));
+        let (first, more) = first_lines(text, bytes_max, 3);
+        assert!(first.len() <= 3 && lines.starts_with(&first) && first.len() + more == lines.len());
+        let (pieces, more) = first_pieces(text, bytes_max, 9, 300);
+        assert!(pieces.len() <= 9 && pieces.iter().map(|piece| piece.text.len() + 1).sum::<usize>() <= 300);
+        assert!(pieces.iter().all(|piece| piece.text.len() <= bytes_max.max(CUT_BYTES_MIN)));
+        assert!(pieces.len() + more > text.matches('\n').count());
     });
 }

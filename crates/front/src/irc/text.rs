@@ -22,9 +22,18 @@ const HTTP_METHODS: [&[u8]; 9] =
 ///
 /// U+0001 goes too: with it around a text, clients would take it for a command or a question to them (CTCP).
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .filter_map(|character| if character == '\t' { Some(' ') } else { stays(character).then_some(character) })
-        .collect()
+    let mut clean = String::new();
+    clean_into(text, &mut clean);
+    clean
+}
+
+/// The same in the place of what was there.
+fn clean_into(text: &str, clean: &mut String) {
+    clean.clear();
+    clean.extend(
+        text.chars()
+            .filter_map(|character| if character == '\t' { Some(' ') } else { stays(character).then_some(character) }),
+    );
 }
 
 fn stays(character: char) -> bool {
@@ -43,21 +52,69 @@ fn stays(character: char) -> bool {
 /// cleaned, and what is longer is cut between words, or else where [`head`] cuts. Lines with nothing in them are left
 /// out, but one is there always. Nothing else is lost than blanks where a line was cut.
 pub fn lines(text: &str, bytes_max: usize) -> Vec<String> {
+    first_lines(text, bytes_max, usize::MAX).0
+}
+
+/// The first so many [`lines`] of a text, and how many more there are. Those are counted and never kept: a text of nothing but ends of
+/// lines has tens of thousands.
+pub fn first_lines(text: &str, bytes_max: usize, lines_max: usize) -> (Vec<String>, usize) {
     let bytes_max = bytes_max.max(CUT_BYTES_MIN);
-    let mut lines = Vec::new();
+    let (mut lines, mut more, mut clean) = (Vec::new(), 0, String::new());
     for line in text.split(['\r', '\n']) {
-        let line = clean(line);
-        let mut rest = line.as_str();
+        clean_into(line, &mut clean);
+        let mut rest = clean.as_str();
         while !rest.is_empty() {
             let (piece, behind) = cut(rest, bytes_max);
-            lines.push(piece.to_owned());
+            if lines.len() < lines_max {
+                lines.push(piece.to_owned());
+            } else {
+                more += 1;
+            }
             rest = behind;
         }
     }
-    if lines.is_empty() {
+    if lines.is_empty() && more == 0 {
         lines.push(String::new());
     }
-    lines
+    (lines, more)
+}
+
+/// A part of a text of several lines, which whoever gets it puts together again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Without an end of a line.
+    pub text: String,
+    /// Whether it goes on the line that the piece before it began.
+    pub goes_on: bool,
+}
+
+/// The first pieces of a text, each of at most so many bytes, [`CUT_BYTES_MIN`] at the least, and how many more there are: cleaned, split
+/// where lines end (LF), and cut behind blanks where that can be done. There are at most `pieces_max` of them, and `all_bytes_max` bytes
+/// with one for the end of each. If that is enough nothing is lost: whoever puts them together has the text again.
+pub fn first_pieces(text: &str, bytes_max: usize, pieces_max: usize, all_bytes_max: usize) -> (Vec<Piece>, usize) {
+    let bytes_max = bytes_max.max(CUT_BYTES_MIN);
+    let (mut pieces, mut bytes, mut more, mut clean) = (Vec::new(), 0, 0, String::new());
+    for line in text.split('\n') {
+        clean_into(line, &mut clean);
+        let (mut rest, mut goes_on) = (clean.as_str(), false);
+        loop {
+            let whole = head(rest, bytes_max);
+            let is_last = whole.len() == rest.len();
+            let blank = whole.rfind(' ').filter(|_| !is_last);
+            let (piece, behind) = rest.split_at(blank.map_or(whole.len(), |blank| blank + 1));
+            bytes += piece.len() + 1;
+            if more == 0 && pieces.len() < pieces_max && bytes <= all_bytes_max {
+                pieces.push(Piece { text: piece.to_owned(), goes_on });
+            } else {
+                more += 1;
+            }
+            if is_last {
+                break;
+            }
+            (rest, goes_on) = (behind, true);
+        }
+    }
+    (pieces, more)
 }
 
 /// A text of one line in pieces of at most so many bytes, [`CUT_BYTES_MIN`] at the least: cleaned, and cut behind blanks where that can be
@@ -170,6 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_nothing_but_ends_of_lines_is_counted() {
+        let many = "b\n".repeat(32_000);
+        assert_eq!(first_lines(&many, 400, 2), (vec!["b".to_owned(), "b".to_owned()], 31_998));
+        assert_eq!(first_lines("", 400, 0), (vec![String::new()], 0));
+        let (pieces, more) = first_pieces(&many, 400, 3, 400);
+        // What is behind the last end of a line is a piece as well.
+        assert_eq!((pieces.len(), more), (3, 31_998));
+        let (pieces, more) = first_pieces("one two three four five\nsix", 16, 9, 99);
+        let pieces: Vec<_> = pieces.iter().map(|piece| (piece.text.as_str(), piece.goes_on)).collect();
+        assert_eq!((pieces, more), (vec![("one two three ", false), ("four five", true), ("six", false)], 0));
+    }
+
+    #[test]
     fn requests_of_http_are_known_by_their_method() {
         for method in ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"] {
             assert!(is_http(format!("{method} / HTTP/1.1").as_bytes()), "{method}");
@@ -199,11 +269,50 @@ mod tests {
         }
 
         #[test]
+        fn the_first_lines_are_those_of_all_and_the_others_are_counted(
+            text in any_text(),
+            bytes_max in 0..100usize,
+            lines_max in 0..20usize,
+        ) {
+            let all = lines(&text, bytes_max);
+            let (first, more) = first_lines(&text, bytes_max, lines_max);
+            if all == [""] {
+                prop_assert_eq!((first, more), (all, 0));
+            } else {
+                prop_assert_eq!(&first[..], &all[..all.len().min(lines_max)]);
+                prop_assert_eq!(first.len() + more, all.len());
+            }
+        }
+
+        #[test]
         fn pieces_are_the_text_again(text in any_text(), bytes_max in 0..100usize) {
-            let pieces = pieces(&text, bytes_max);
-            prop_assert_eq!(pieces.concat(), clean(&text));
-            prop_assert!(pieces.iter().all(|piece| piece.len() <= bytes_max.max(CUT_BYTES_MIN)));
-            prop_assert!(pieces.len() == 1 || pieces.iter().all(|piece| !piece.is_empty()));
+            let (pieces, more) = first_pieces(&text, bytes_max, usize::MAX, usize::MAX);
+            let mut again = String::new();
+            for (at, piece) in pieces.iter().enumerate() {
+                prop_assert!(!piece.goes_on || (at > 0 && !piece.text.is_empty()));
+                prop_assert!(piece.text.len() <= bytes_max.max(CUT_BYTES_MIN));
+                again += if at > 0 && !piece.goes_on { "\n" } else { "" };
+                again += &piece.text;
+            }
+            let clean_lines: Vec<String> = text.split('\n').map(clean).collect();
+            prop_assert_eq!((again, more), (clean_lines.join("\n"), 0));
+        }
+
+        #[test]
+        fn the_first_pieces_have_room_and_the_others_are_counted(
+            text in any_text(),
+            bytes_max in 0..100usize,
+            pieces_max in 0..20usize,
+            all_bytes_max in 0..400usize,
+        ) {
+            let (all, _) = first_pieces(&text, bytes_max, usize::MAX, usize::MAX);
+            let (first, more) = first_pieces(&text, bytes_max, pieces_max, all_bytes_max);
+            prop_assert!(first.len() <= pieces_max);
+            prop_assert_eq!(&first[..], &all[..first.len()]);
+            prop_assert_eq!(first.len() + more, all.len());
+            let bytes = |pieces: &[Piece]| pieces.iter().map(|piece| piece.text.len() + 1).sum::<usize>();
+            prop_assert!(bytes(&first) <= all_bytes_max);
+            prop_assert!(more == 0 || first.len() == pieces_max || bytes(&all[..=first.len()]) > all_bytes_max);
         }
 
         #[test]
