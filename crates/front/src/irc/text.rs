@@ -117,23 +117,6 @@ pub fn first_pieces(text: &str, bytes_max: usize, pieces_max: usize, all_bytes_m
     (pieces, more)
 }
 
-/// A text of one line in pieces of at most so many bytes, [`CUT_BYTES_MIN`] at the least: cleaned, and cut behind blanks where that can be
-/// done. Nothing is lost: whoever puts them together has the text again. One is there always.
-pub fn pieces(text: &str, bytes_max: usize) -> Vec<String> {
-    let bytes_max = bytes_max.max(CUT_BYTES_MIN);
-    let clean = clean(text);
-    let (mut pieces, mut rest) = (Vec::new(), clean.as_str());
-    while rest.len() > bytes_max {
-        let whole = head(rest, bytes_max);
-        let words_end = whole.rfind(' ').map_or(whole.len(), |blank| blank + 1);
-        let (piece, behind) = rest.split_at(words_end);
-        pieces.push(piece.to_owned());
-        rest = behind;
-    }
-    pieces.push(rest.to_owned());
-    pieces
-}
-
 /// What fits of a text, and the rest.
 fn cut(text: &str, bytes_max: usize) -> (&str, &str) {
     let whole = head(text, bytes_max);

@@ -21,6 +21,7 @@ use crate::irc::feed;
 use crate::irc::hub::Hub;
 use crate::irc::people::{MARK, Person, Source};
 use crate::irc::session::Session;
+use crate::irc::show::{Past, Room};
 
 pub(in crate::irc) use crate::irc::ask::HISTORY_MAX;
 pub(super) use marker::{markread, tell_read};
@@ -29,6 +30,8 @@ pub(super) use playback::{play_back, play_back_people, play_back_person, seed};
 
 /// Messages of a read when few are wanted: some may be for nobody's eyes.
 const READ_MIN: usize = 16;
+/// Messages of a read when many are wanted: they are in memory as long as they are, and then cut to what is shown.
+const READ_MAX: usize = 50;
 
 /// Somebody's eyes: what he may see, and what he is called where he spoke himself.
 struct Viewer {
@@ -59,21 +62,28 @@ impl Viewer {
         Some(said)
     }
 
-    /// All of these messages that are for this client.
-    async fn all(&self, messages: &[Message]) -> Vec<Arc<Said>> {
+    /// All of these messages that are for this client, cut to what is shown of them. What is cut off is not kept.
+    async fn all(&self, session: &Session, messages: Vec<Message>) -> Vec<Past> {
         let mut all = Vec::with_capacity(messages.len());
         for message in messages {
-            all.extend(self.said(message).await.map(Arc::new));
+            all.extend(self.said(&message).await.map(|said| Past::of(session, &said)));
         }
         all
     }
 
-    /// What is wanted of the log, as far as it is for this client: read on until there is enough, or no more, or enough was looked at.
-    async fn read(&self, mut wanted: History, looked_max: usize) -> Result<VecDeque<Arc<Said>>, ReadError> {
+    /// What is wanted of the log, as far as it is for this client: read on until there is enough, or no more, or enough was looked at, or
+    /// there is no room for more. What has no room is what is farthest from where the client began: it pages on from there.
+    async fn read(
+        &self,
+        session: &Session,
+        mut wanted: History,
+        looked_max: usize,
+        room: &mut Room,
+    ) -> Result<VecDeque<Past>, ReadError> {
         let limit = wanted.limit;
         let (mut found, mut looked) = (VecDeque::new(), 0);
         while found.len() < limit && looked < looked_max {
-            wanted.limit = limit.saturating_sub(found.len()).max(READ_MIN);
+            wanted.limit = limit.saturating_sub(found.len()).clamp(READ_MIN, READ_MAX);
             let page = self.hub.node.history(wanted.clone()).await?;
             let (Some(first), Some(last)) = (page.first(), page.last()) else { break };
             looked += page.len();
@@ -82,12 +92,19 @@ impl Viewer {
             } else {
                 wanted.after = Some(last.place());
             }
-            let all = self.all(&page).await;
-            let room = limit.saturating_sub(found.len());
+            let mut all = self.all(session, page).await;
             if wanted.newest {
-                all.into_iter().rev().take(room).for_each(|said| found.push_front(said));
-            } else {
-                found.extend(all.into_iter().take(room));
+                all.reverse();
+            }
+            for past in all.into_iter().take(limit.saturating_sub(found.len())) {
+                if !room.takes(&past) {
+                    return Ok(found);
+                }
+                if wanted.newest {
+                    found.push_front(past);
+                } else {
+                    found.push_back(past);
+                }
             }
         }
         Ok(found)

@@ -1,7 +1,6 @@
 //! CHATHISTORY (IRCv3): a part of a conversation, or the conversations in which something was said.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use nightjar_core::time::Wall;
 use nightjar_node::message::{History, Place as Spot, Seq};
@@ -10,11 +9,12 @@ use nightjar_node::store::{CONVERSATIONS_MAX, ReadError};
 use super::{Refused, Viewer, find};
 use crate::irc::ask::{Ask, HISTORY_MAX, Part, Reference, ask};
 use crate::irc::caps::Cap;
-use crate::irc::event::{Place, Said};
+use crate::irc::event::Place;
 use crate::irc::feed;
 use crate::irc::line::Line;
 use crate::irc::numeric::ERR_UNKNOWNCOMMAND;
 use crate::irc::session::Session;
+use crate::irc::show::{Past, Room};
 use crate::irc::{show, text};
 
 /// Messages that one CHATHISTORY looks at. In a conversation where so many in a row are for nobody's eyes, it gives less than there is.
@@ -80,13 +80,13 @@ async fn tell_part(
         Part::After(at) => History { after: Some(bound(at).await?.behind()), ..wanted },
         Part::Between(from, to) => between(bound(from).await?, bound(to).await?, wanted),
         Part::Around(at) => {
-            let all = around(&viewer, bound(at).await?.at(), wanted).await.map_err(unreadable)?;
-            tell_batch(session, target, &all);
+            let all = around(session, &viewer, bound(at).await?.at(), wanted).await.map_err(unreadable)?;
+            tell_batch(session, target, all);
             return Ok(());
         }
     };
-    let all = viewer.read(wanted, LOOKED_MAX).await.map_err(unreadable)?;
-    tell_batch(session, target, &Vec::from(all));
+    let all = viewer.read(session, wanted, LOOKED_MAX, &mut Room::part(1)).await.map_err(unreadable)?;
+    tell_batch(session, target, Vec::from(all));
     Ok(())
 }
 
@@ -135,31 +135,35 @@ fn between(from: Bound, to: Bound, wanted: History) -> History {
 }
 
 /// Half of it from a place on, half before it; more of the one where there is less of the other.
-async fn around(viewer: &Viewer, from: Spot, wanted: History) -> Result<Vec<Arc<Said>>, ReadError> {
+async fn around(session: &Session, viewer: &Viewer, from: Spot, wanted: History) -> Result<Vec<Past>, ReadError> {
     let limit = wanted.limit;
-    let read = async |after: Option<Spot>, limit| match limit {
+    let read = async |after: Option<Spot>, limit, room: &mut Room| match limit {
         0 => Ok(VecDeque::new()),
         // Up to and with the place itself, which is the one before the wanted one.
         limit => {
             let before = after.is_none().then_some(Spot { seq: from.seq.saturating_add(1), ..from });
             let wanted = History { after, before, newest: after.is_none(), limit, ..wanted.clone() };
-            viewer.read(wanted, LOOKED_MAX).await
+            viewer.read(session, wanted, LOOKED_MAX, room).await
         }
     };
-    let mut behind = read(Some(from), limit - limit / 2).await?;
-    let mut all = read(None, limit.saturating_sub(behind.len())).await?;
-    let room = limit.saturating_sub(all.len() + behind.len());
-    if let Some(last) = behind.back().and_then(|said| Some(Spot { shown: Wall(said.time_ms), seq: said.seq? })) {
-        behind.extend(read(Some(last), room).await?);
+    // Half of the room as well, so that of long messages there are some on both sides.
+    let mut room = Room::part(2);
+    let mut behind = read(Some(from), limit - limit / 2, &mut room).await?;
+    room.add(Room::part(2));
+    let mut all = read(None, limit.saturating_sub(behind.len()), &mut room).await?;
+    let more = limit.saturating_sub(all.len() + behind.len());
+    let last = behind.back().map(|past| &past.said);
+    if let Some(last) = last.and_then(|said| Some(Spot { shown: Wall(said.time_ms), seq: said.seq? })) {
+        behind.extend(read(Some(last), more, &mut room).await?);
     }
     all.extend(behind);
     Ok(all.into())
 }
 
 /// What was asked for, also when that is nothing.
-fn tell_batch(session: &mut Session, target: &str, all: &[Arc<Said>]) {
+fn tell_batch(session: &mut Session, target: &str, all: Vec<Past>) {
     if !all.is_empty() || session.caps.has(Cap::Batch) {
-        show::history(session, target, all);
+        show::past(session, target, all);
     }
 }
 
@@ -182,8 +186,9 @@ async fn tell_targets(session: &mut Session, from: u64, to: u64, limit: usize) -
             break;
         }
         let wanted = History { conversations: vec![conversation], newest: true, limit: 1, ..History::default() };
-        let last = viewer.read(wanted, LAST_LOOKED_MAX).await.map_err(unreadable)?;
-        let Some(last) = last.back().map(|said| said.time_ms).filter(|ms| (after.0 + 1..before.0).contains(ms)) else {
+        let last = viewer.read(session, wanted, LAST_LOOKED_MAX, &mut Room::part(1)).await.map_err(unreadable)?;
+        let Some(last) = last.back().map(|past| past.said.time_ms).filter(|ms| (after.0 + 1..before.0).contains(ms))
+        else {
             continue;
         };
         let told = targets.entry(target).or_insert(last);

@@ -1,7 +1,6 @@
 //! What is unread, played back to clients that cannot ask for it, and who was heard in a channel before a client entered it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use nightjar_core::time::Wall;
@@ -10,10 +9,9 @@ use nightjar_node::message::{History, Place as Spot, Seq};
 use super::Viewer;
 use crate::irc::caps::Cap;
 use crate::irc::commands::register::speaking;
-use crate::irc::event::Said;
 use crate::irc::hub::{HEARD_MS, Hub};
 use crate::irc::session::Session;
-use crate::irc::show;
+use crate::irc::show::{self, Past};
 
 /// Unread messages that are played back on joining.
 const PLAYBACK_MAX: usize = 100;
@@ -56,12 +54,11 @@ pub(in crate::irc::commands) async fn play_back(session: &mut Session, typed: &s
     if session.caps.has(Cap::ChatHistory) {
         return;
     }
-    let Some(Unread { all, last, has_more }) = unread(session, folded, PLAYBACK_MAX, Seq::MAX).await else { return };
-    if has_more {
-        tell_of_more(session, typed, PLAYBACK_MAX);
-    }
+    let Some(unread) = unread(session, folded, PLAYBACK_MAX, Seq::MAX).await else { return };
+    tell_of_more(session, typed, &unread, PLAYBACK_MAX);
+    let Unread { all, last, .. } = unread;
     if !all.is_empty() {
-        show::history(session, typed, &all);
+        show::past(session, typed, all);
     }
     session.channels.insert(folded.to_owned(), last);
     session.has_shown_up_to(folded, last);
@@ -98,37 +95,45 @@ pub(in crate::irc::commands) async fn play_back_people(session: &mut Session) {
 
 /// Plays back what is unread of a conversation that is no channel, up to a place in the log: each person's as history of its own.
 pub(in crate::irc::commands) async fn play_back_person(session: &mut Session, conversation: &str, until: Seq) {
-    let Some(Unread { all, last, has_more }) = unread(session, conversation, PLAYBACK_PERSON_MAX, until).await else {
-        return;
-    };
-    if all.is_empty() {
+    let Some(unread) = unread(session, conversation, PLAYBACK_PERSON_MAX, until).await else { return };
+    if unread.all.is_empty() {
         // Strangers' requests, or another identity's: unread they stay.
         return;
     }
-    if has_more {
-        let name = session.hub.name_of(conversation);
-        tell_of_more(session, &name, PLAYBACK_PERSON_MAX);
-    }
-    let mut rows: BTreeMap<String, Vec<Arc<Said>>> = BTreeMap::new();
-    for said in all {
-        rows.entry(said.from.nick.clone()).or_default().push(said);
+    let name = session.hub.name_of(conversation);
+    tell_of_more(session, &name, &unread, PLAYBACK_PERSON_MAX);
+    let Unread { all, last, .. } = unread;
+    let mut rows: BTreeMap<String, Vec<Past>> = BTreeMap::new();
+    for past in all {
+        rows.entry(past.said.from.nick.clone()).or_default().push(past);
     }
     for (nick, all) in rows {
-        show::history(session, &nick, &all);
+        show::past(session, &nick, all);
     }
     session.has_shown_up_to(conversation, last);
 }
 
-fn tell_of_more(session: &mut Session, name: &str, max: usize) {
-    session.notice(&format!(
-        "{name} has more than {max} unread messages: the last {max} follow. \"nightjar listen --since 0\" shows all, as do clients that know draft/chathistory."
-    ));
+/// Says that not all is played back, if it is not.
+fn tell_of_more(session: &mut Session, name: &str, unread: &Unread, max: usize) {
+    let (shown, long) = (unread.all.len(), unread.left_out);
+    let what = match (unread.has_more, long) {
+        (false, 0) => return,
+        (true, 0) => format!("{name} has more than {max} unread messages: the last {max} follow."),
+        (true, _) => format!("{name} has more than {max} unread messages, and long ones: the last {shown} follow."),
+        (false, long) => {
+            format!("{name} has {} unread messages, and long ones: the last {shown} follow.", shown + long)
+        }
+    };
+    session
+        .notice(&format!("{what} \"nightjar listen --since 0\" shows all, as do clients that know draft/chathistory."));
 }
 
 /// What is unread of a conversation.
 struct Unread {
     /// The newest of it, as far as it is for the client.
-    all: Vec<Arc<Said>>,
+    all: Vec<Past>,
+    /// How many more are for the client, and have no room.
+    left_out: usize,
     /// The last of it in the log.
     last: Seq,
     /// Whether there is more.
@@ -151,6 +156,7 @@ async fn unread(session: &mut Session, conversation: &str, max: usize, until: Se
         messages.remove(0);
     }
     let last = messages.iter().map(|message| message.seq).max()?;
-    let all = Viewer::of(session).all(&messages).await;
-    Some(Unread { all, last, has_more })
+    let all = Viewer::of(session).all(session, messages).await;
+    let (all, left_out) = show::newest(all.into_iter().rev());
+    Some(Unread { all, left_out, last, has_more })
 }
