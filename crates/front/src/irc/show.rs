@@ -28,6 +28,9 @@ pub(super) const HISTORY_BYTES_MAX: usize = 512 << 10;
 const NOTE_BYTES_MAX: usize = 128;
 /// What a line of history has besides its tags, its words and who says them where: the name of its batch, and the marks of an action.
 const LINE_MORE_BYTES: usize = 40;
+/// The longest sign that somebody can put to a message: any emoji has room, and a word.
+pub(super) const SIGN_BYTES_MAX: usize = 64;
+
 // Whatever a message says, there is room for it in half of a history, so that a part of a conversation that is not empty never seems to be.
 const _: () = assert!(
     (HISTORY_LINES_MAX + 1) * (BODY_BYTES_MAX + SERVER_TAGS_BYTES_MAX + LINE_MORE_BYTES) <= HISTORY_BYTES_MAX / 2
@@ -71,7 +74,7 @@ pub(super) fn words_of(message: &Message) -> Option<Words> {
         (Some(MessageKind::Text), _) => words(Kind::Text, text?),
         (Some(MessageKind::Action), _) => words(Kind::Action, text?),
         (Some(MessageKind::Notice), _) => words(Kind::Notice, text?),
-        (Some(MessageKind::Reaction), _) => words(Kind::Reaction, text?),
+        (Some(MessageKind::Reaction), _) => words(Kind::Reaction, text.filter(|sign| is_sign(sign))?),
         (Some(MessageKind::Edit), _) => words(Kind::Text, format!("{} [edited]", text?)),
         (Some(MessageKind::Data), _) => {
             let bytes = map.as_ref().and_then(|map| Some(map.content().ok()??.as_bytes().len())).unwrap_or(0);
@@ -79,6 +82,11 @@ pub(super) fn words_of(message: &Message) -> Option<Words> {
         }
         (Some(_), _) => None,
     }
+}
+
+/// Whether somebody can put this to a message: a sign, and no message of its own.
+fn is_sign(sign: &str) -> bool {
+    sign.len() <= SIGN_BYTES_MAX && !sign.contains(['\r', '\n']) && !text::clean(sign).trim().is_empty()
 }
 
 /// Shows something that was said. `to` is what stands where the recipient stands.
@@ -510,5 +518,15 @@ mod tests {
         assert_eq!(sizes(&[half - 1, half + 1]), (vec![half - 1, half + 1], 0));
         assert_eq!(sizes(&[half, 1, half]), (vec![1, half], 1));
         assert_eq!(sizes(&[1, half, 1, half]), (vec![1, half], 2), "nothing is missing between what is shown");
+    }
+
+    #[test]
+    fn a_sign_is_short_and_one_line() {
+        for sign in ["👍", "👩\u{200d}🔬", ":+1:", &"x".repeat(SIGN_BYTES_MAX)] {
+            assert!(is_sign(sign), "{sign}");
+        }
+        for other in ["", " ", "\t", "\u{1}", "a\nb", "a\n", "a\rb", &"x".repeat(SIGN_BYTES_MAX + 1)] {
+            assert!(!is_sign(other), "{other:?}");
+        }
     }
 }
