@@ -46,6 +46,11 @@ impl Requests {
         false
     }
 
+    /// Whether he asked, and was not answered yet.
+    pub(super) fn has_asked(&self, key: &ChatKey) -> bool {
+        self.asked.contains(key)
+    }
+
     /// He may ask anew.
     pub(super) fn forget(&mut self, key: &ChatKey) {
         self.asked.remove(key);

@@ -179,9 +179,9 @@ impl Hub {
         self.lock().requests.more(now)
     }
 
-    /// Whether it was told that somebody asks, and not yet answered.
+    /// Whether somebody asks, and was not answered yet.
     pub(in crate::irc) fn asks(&self, key: &ChatKey) -> bool {
-        self.lock().asked.contains(key)
+        self.lock().requests.has_asked(key)
     }
 
     /// Somebody was heard in a channel so long ago: he is listed there, and nobody is told.
