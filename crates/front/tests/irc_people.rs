@@ -165,8 +165,9 @@ async fn nobody_gets_what_is_for_a_contact_by_speaking_before_him_after_a_restar
     let (stranger, his) = user("raven", &[]).await;
     let here = Gateway::start_in(left, &[there.tls(), stranger.tls()], |_| {}).await;
     here.linked(2).await;
-    let mut owl = enter(&here, "owl", "", "#a").await;
-    stranger.say("#a", "I am raven, too").await;
+    // Where the contact said nothing that is played back.
+    let mut owl = enter(&here, "owl", "", "#b").await;
+    stranger.say("#b", "I am raven, too").await;
     let shown = owl.hears("I am raven, too").await;
     assert_eq!(shown.nick(), format!("raven~{}", &his.to_string()[..12]));
     owl.send("PRIVMSG raven :a secret").await;
@@ -174,7 +175,7 @@ async fn nobody_gets_what_is_for_a_contact_by_speaking_before_him_after_a_restar
     let note = owl.first("a note", |line| line.text().contains("goes by raven now")).await;
     assert!(note.text().contains("as before"), "{note:?}");
     assert_eq!(letters_up_to_one_more(&here, &stranger, his).await, 1);
-    there.say("#a", "it is me").await;
+    there.say("#b", "it is me").await;
     assert_eq!(owl.hears("it is me").await.nick(), "raven");
     for node in [here, there, stranger] {
         node.stop().await;
