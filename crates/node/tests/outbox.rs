@@ -146,6 +146,20 @@ async fn a_message_that_waits_can_be_taken_back_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_down_and_waits_for_its_turn_can_be_taken_back() {
+    let node = TestNode::start(&[]).await;
+    let ready = node.handle().prepare(letter("not so")).await.unwrap();
+    let id = ready.id();
+    let kept = node.handle().keep(ready, Work::Never).await.unwrap();
+    assert!(kept.is_on_disk());
+    until(&node, "it waits", |delivery| *delivery == Delivery::Queued).await;
+    assert!(node.handle().post().cancel(id) && !node.handle().post().cancel(id));
+    assert!(matches!(node.handle().send_kept(kept).await, Err(SendError::TakenBack)));
+    until(&node, "the end", |delivery| matches!(delivery, Delivery::Failed(why) if why.contains("taken back"))).await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_locked_key_is_to_sign_waits_until_it_is_open() {
     let (alice, bob) = (TestNode::start(&[]).await, TestNode::start(&[]).await);
     bob.listen("#a").await;

@@ -21,7 +21,7 @@ use super::commands::talk::is_open;
 use super::event::{Event, Fate, Outcome, Place, Said};
 use super::hub::Hub;
 use super::line::Lines;
-use super::session::{SENDS_MAX, Session, ToSend};
+use super::session::{SENDS_MAX, Session, TARGETS_MAX, ToSend};
 use super::show;
 use crate::crowd::{self, Evicted};
 
@@ -46,7 +46,8 @@ pub(super) const TURNS_MAX: usize = OUTBOX_MAX / 2;
 /// Serves one client until it leaves, or `stop` changes or its sender is gone.
 pub(super) async fn run(hub: Arc<Hub>, mut stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<()>) {
     let Ok(listen) = stream.local_addr().and_then(|listen| stream.set_nodelay(true).map(|()| listen)) else { return };
-    let (sends, queue) = mpsc::channel(SENDS_MAX);
+    // Room for one line and no more: what stands here is shown, and written down by nobody yet.
+    let (sends, queue) = mpsc::channel(TARGETS_MAX);
     let mut session = Session::new(Arc::clone(&hub), sends);
     // Now, for the system does not say it any more of one that closes its own side.
     session.entering.is_own_user = is_own_user(peer, listen).await;
@@ -130,7 +131,7 @@ async fn talk(
                 None => session.close("you do not read what is for you: too much waits"),
             },
             // Room for more that is to be sent.
-            _ = sends.reserve_many(super::session::TARGETS_MAX), if has_room && !may_read => {}
+            _ = sends.reserve_many(TARGETS_MAX), if has_room && !may_read => {}
             () = sleep_until(due) => look(session, heard, written, &mut asked),
             () = evicted(&mut stranger) => session.close("too many wait to come in"),
             // Fails when nobody wants the gateway any more.

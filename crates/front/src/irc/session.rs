@@ -18,8 +18,8 @@ use super::numeric::{ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ER
 use super::people::{Source, fold};
 use super::{show, text};
 
-/// Messages of one client that wait for their turn to be sent, and as many that wait before they are written down. While there is no room
-/// for what one line may send, no line is taken.
+/// Messages of one client that are written down and wait for their turn to be sent. While there is no room for what one more line may
+/// send, no line is taken.
 pub(super) const SENDS_MAX: usize = 64;
 /// Messages that one line may send: one to each of so many.
 pub(super) const TARGETS_MAX: usize = 4;

@@ -193,9 +193,12 @@ impl Handle {
         }
     }
 
-    /// Sends what is written down. Done as [`Handle::send`] is.
+    /// Sends what is written down, unless it was taken back. Done as [`Handle::send`] is.
     pub async fn send_kept(&self, kept: Kept) -> Result<Sent, SendError> {
         let Kept { records, worked, key, target, expiry, sealed, author, place, note, not_kept, deadline } = kept;
+        if !self.post.begins(&key) {
+            return Err(SendError::TakenBack);
+        }
         if let (Some(author), Some(place)) = (author, place) {
             self.post.spoke(author, place);
         }

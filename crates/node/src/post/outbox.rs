@@ -46,8 +46,10 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Entry {
     outgoing: Outgoing,
-    /// It is being sent now.
+    /// It is being sent now, or whoever wrote it down is about to send it.
     busy: bool,
+    /// The latter: it can be taken back yet.
+    waits_turn: bool,
     /// Since when its deadline is over, by the clock that does not jump.
     over: Option<Mono>,
     /// No record of it is dated earlier than this, Unix seconds.
@@ -64,7 +66,15 @@ impl Entry {
             Again::AsItIs(records) => records.iter().filter_map(|it| it.stamp()).map(|stamp| stamp.expiry).max(),
             Again::Anew { map, .. } => Map::read_all(map).ok().map(|map| earliest_expiry(map.time_ms())),
         };
-        Self { outgoing, busy, over: None, dated: dated.unwrap_or(0), told_ahead: false, is_left: false }
+        Self {
+            outgoing,
+            busy,
+            waits_turn: false,
+            over: None,
+            dated: dated.unwrap_or(0),
+            told_ahead: false,
+            is_left: false,
+        }
     }
 
     /// Whether it was written while the clock was far ahead: then nobody would take it before that time has come.
@@ -109,7 +119,7 @@ impl Outbox {
         Self { waiting: entries.collect(), went: VecDeque::new() }
     }
 
-    /// A message is being sent.
+    /// A message is about to be sent.
     fn enter(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
         if self.waiting.values().filter(|entry| entry.over.is_none()).count() >= OUTBOX_MAX {
             return Err(SendError::OutboxFull);
@@ -117,8 +127,16 @@ impl Outbox {
         // The same said again: its row is a new one.
         let key = key_of(&outgoing);
         self.went.retain(|(_, went)| *went != key);
-        self.waiting.insert(key, Entry::new(outgoing, true));
+        self.waiting.insert(key, Entry { waits_turn: true, ..Entry::new(outgoing, true) });
         Ok(())
+    }
+
+    /// It is being sent from now on; `false` if it was taken back.
+    fn begin(&mut self, key: &OutKey) -> bool {
+        self.waiting.get_mut(key).is_some_and(|entry| {
+            entry.waits_turn = false;
+            true
+        })
     }
 
     /// All of it was handed to links. Gives those of which that is certain because there are too many.
@@ -219,6 +237,11 @@ impl Post {
         })
     }
 
+    /// What was entered is being sent from now on; `false` if it was taken back.
+    pub(super) fn begins(&self, key: &OutKey) -> bool {
+        self.shared.outbox().begin(key)
+    }
+
     /// A message went to so many peers. If `whole`, all of it.
     pub(super) fn went(&self, (conversation, id): OutKey, peers: usize, whole: bool) {
         let peers = u32::try_from(peers).unwrap_or(u32::MAX);
@@ -286,7 +309,7 @@ impl Post {
     pub fn cancel(&self, id: MessageId) -> bool {
         let waiting: Vec<OutKey> = {
             let outbox = self.shared.outbox();
-            let of_id = outbox.waiting.iter().filter(|((_, of), entry)| *of == id && !entry.busy);
+            let of_id = outbox.waiting.iter().filter(|((_, of), entry)| *of == id && (!entry.busy || entry.waits_turn));
             of_id.map(|(key, _)| key.clone()).collect()
         };
         let any = !waiting.is_empty();

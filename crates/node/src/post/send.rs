@@ -373,6 +373,9 @@ pub enum SendError {
     /// There is no room for more that wait.
     #[error("{OUTBOX_MAX} messages wait for a peer, and that is the most: `outbox` lists them, and takes them back")]
     OutboxFull,
+    /// Before its turn came.
+    #[error("it was taken back before it was sent: say it again if that was not meant")]
+    TakenBack,
     /// A password that is empty.
     #[error("the password is empty")]
     NoPassword,
