@@ -25,6 +25,8 @@ use super::show::{quote, words_of};
 const LATE_MS: u64 = 2_000;
 /// Late messages that wait; then they are shown.
 const LATE_MAX: usize = 2_000;
+/// Bytes of their texts: one message may have 64 KiB.
+const LATE_BYTES_MAX: usize = 4 << 20;
 /// Hex digits of a target.
 const TARGET_DIGITS: usize = 32;
 /// How often it is looked who was silent for long, which nicks are the user's own, how far plain clients read, and how the node is.
@@ -55,7 +57,7 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
     let began = Instant::now();
     let now_ms = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut held = HoldBack::new();
-    let mut late: Vec<Arrival> = Vec::new();
+    let (mut late, mut late_bytes): (Vec<Arrival>, usize) = (Vec::new(), 0);
     let mut late_due: Option<Instant> = None;
     let mut news = News::new(&hub.node.storing(), hub.peers());
     let mut look_at = Instant::now() + LOOK_EVERY;
@@ -66,7 +68,9 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
             event = events.next() => match event {
                 Some(Ok(NodeEvent { seq, what })) => match what {
                     What::Stored(message) if message.late => {
-                        late.extend(arrival(&hub, *message).await);
+                        let arrival = arrival(&hub, *message).await;
+                        late_bytes += arrival.as_ref().map_or(0, |arrival| arrival.said.text.len());
+                        late.extend(arrival);
                         late_due.get_or_insert_with(|| Instant::now() + Duration::from_millis(LATE_MS));
                     }
                     What::Stored(message) => {
@@ -92,8 +96,9 @@ pub(super) async fn run(hub: Arc<Hub>, mut stop: watch::Receiver<()>) {
         while let Some(arrival) = held.pop(now_ms()) {
             hand_over(&hub, arrival);
         }
-        if late.len() >= LATE_MAX || late_due.is_some_and(|due| due <= Instant::now()) {
-            late_due = None;
+        let is_much = late.len() >= LATE_MAX || late_bytes >= LATE_BYTES_MAX;
+        if is_much || late_due.is_some_and(|due| due <= Instant::now()) {
+            (late_due, late_bytes) = (None, 0);
             hand_over_late(&hub, std::mem::take(&mut late));
         }
         if look_at <= Instant::now() {
