@@ -156,7 +156,7 @@ impl Session {
         let line = match line {
             Ok(line) => line,
             // Whatever it is that speaks here, it is no client of IRC: what it sends next may be what somebody made it send.
-            Err(fault) if self.id.is_none() => {
+            Err(fault) if !self.entering.has_spoken => {
                 self.close(&fault.to_string());
                 return;
             }
@@ -188,6 +188,7 @@ impl Session {
             self.end = Some("that was HTTP".to_owned());
             return;
         }
+        self.entering.has_spoken |= found.is_some();
         match found {
             Some(command) if self.id.is_none() && !command.before => self.not_registered(),
             None if self.id.is_none() => self.not_registered(),

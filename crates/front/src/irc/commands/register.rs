@@ -42,6 +42,8 @@ pub(in crate::irc) struct Entering {
     knows_values: bool,
     /// It showed the token.
     pub(in crate::irc) is_let_in: bool,
+    /// It said a command of IRC.
+    pub(in crate::irc) has_spoken: bool,
     /// Its process is one of the node's own user.
     pub(in crate::irc) is_own_user: bool,
     /// A token that was wrong, or an identity that is none.
