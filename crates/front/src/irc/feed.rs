@@ -233,7 +233,7 @@ fn hand_over(hub: &Hub, arrival: Arrival) {
     match whom {
         Whom::Channel(folded) => {
             if let Some(key) = author {
-                hub.heard(&folded, key, &said.from);
+                hub.heard(&folded, key, &said.from, said.time_ms);
             }
             hub.say_in(&folded, said, None);
         }

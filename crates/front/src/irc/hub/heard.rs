@@ -210,8 +210,9 @@ impl Hub {
         self.node.post().identities().list().into_iter().filter_map(|identity| identity.nick).collect()
     }
 
-    /// Somebody was heard in a channel: he is listed there. Those there are told when he was not before, if that is wanted.
-    pub(in crate::irc) fn heard(&self, folded: &str, key: ChatKey, source: &Arc<Source>) {
+    /// Somebody was heard in a channel: he is listed there. Those there are told when he was not before, if that is wanted:
+    /// with the time of what he said, so that he does not come in after it.
+    pub(in crate::irc) fn heard(&self, folded: &str, key: ChatKey, source: &Arc<Source>, time_ms: u64) {
         let mut state = self.lock();
         let presence = state.presence;
         let Some(channel) = state.channels.get_mut(folded) else { return };
@@ -222,9 +223,8 @@ impl Hub {
         let too_many = channel.heard.len() > HEARD_MAX;
         let typed = channel.typed.clone();
         let gone = oldest.filter(|oldest| too_many && channel.heard.remove(oldest).is_some());
-        let time_ms = self.now_ms();
         if let Some(gone) = gone {
-            state.tell_parted(folded, &gone, time_ms);
+            state.tell_parted(folded, &gone, self.now_ms());
         }
         if presence {
             let did = Did { who: Arc::clone(source), what: Deed::Joined(typed), time_ms };
