@@ -13,9 +13,6 @@ pub const CUT_BYTES_MIN: usize = 16;
 /// How many bytes may be given up so that a character keeps its marks: far more than any script needs, and a text of
 /// nothing but marks is still cut near the end.
 const MARKS_BYTES_MAX: usize = 64;
-/// What a browser can be made to send by a page of strangers, in the spelling of HTTP (RFC 9110, 9; RFC 5789).
-const HTTP_METHODS: [&[u8]; 9] =
-    [b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"];
 
 /// What came from strangers, for one line: a tab becomes a blank, and what ends lines, turns the direction of writing or
 /// steers a terminal or a client is left out. What IRC clients know as formatting stays: bold, colours, underlined and so on.
@@ -155,12 +152,6 @@ fn clings(character: char) -> bool {
         || character.general_category_group() == GeneralCategoryGroup::Mark
 }
 
-/// Whether the first line of a connection is a request of HTTP: a web page made somebody's browser send it, and what
-/// follows is not what he wants to say. No client of IRC begins so.
-pub fn is_http(first_line: &[u8]) -> bool {
-    HTTP_METHODS.iter().any(|method| first_line.strip_prefix(*method).is_some_and(|rest| rest.starts_with(b" ")))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
@@ -220,17 +211,6 @@ mod tests {
         let (pieces, more) = first_pieces("one two three four five\nsix", 16, 9, 99);
         let pieces: Vec<_> = pieces.iter().map(|piece| (piece.text.as_str(), piece.goes_on)).collect();
         assert_eq!((pieces, more), (vec![("one two three ", false), ("four five", true), ("six", false)], 0));
-    }
-
-    #[test]
-    fn requests_of_http_are_known_by_their_method() {
-        for method in ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"] {
-            assert!(is_http(format!("{method} / HTTP/1.1").as_bytes()), "{method}");
-            assert!(!is_http(method.as_bytes()), "{method}");
-        }
-        for line in ["", "NICK bob", "CAP LS 302", "USER a 0 * :b", "get / HTTP/1.1", "POSTS x", " GET /"] {
-            assert!(!is_http(line.as_bytes()), "{line}");
-        }
     }
 
     fn any_text() -> impl Strategy<Value = String> {
