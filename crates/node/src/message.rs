@@ -241,6 +241,24 @@ pub struct Speaker {
     pub heard: Wall,
 }
 
+impl Speaker {
+    /// Somebody of whom nothing but the key is known, and that something came from him then.
+    pub const fn new(key: ChatKey, first: Wall) -> Self {
+        Self {
+            key,
+            nick: None,
+            nick_ms: 0,
+            account: None,
+            standing: Standing::Claimed,
+            source: String::new(),
+            block: 0,
+            looked: Wall(0),
+            first,
+            heard: Wall(0),
+        }
+    }
+}
+
 /// One read of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {

@@ -205,19 +205,8 @@ impl Known {
         if !self.speakers.contains_key(&key) {
             self.make_room_for_speaker(changes);
         }
-        let speaker = self.speakers.entry(key).or_insert_with(|| Speaker {
-            key,
-            nick: None,
-            nick_ms: 0,
-            account: None,
-            standing: Standing::Claimed,
-            source: String::new(),
-            block: 0,
-            looked: Wall(0),
-            // The date of what comes late is its author's word alone: nobody becomes known for long by it.
-            first: came,
-            heard: Wall(0),
-        });
+        // The date of what comes late is its author's word alone: nobody becomes known for long by it.
+        let speaker = self.speakers.entry(key).or_insert_with(|| Speaker::new(key, came));
         if said.0 >= speaker.heard.0.saturating_add(HEARD_MS) || speaker.heard == Wall(0) {
             speaker.heard = said;
             changes.push(Change::Speaker(speaker.clone()));

@@ -88,18 +88,7 @@ impl Hub {
         let known = self.node.post().who_is(&Who::Key(key.to_string()));
         match known.into_iter().find(|known| known.speaker.key == key) {
             Some(known) => self.meet(&known.speaker),
-            None => self.meet(&Speaker {
-                key,
-                nick: None,
-                nick_ms: 0,
-                account: None,
-                standing: Standing::Claimed,
-                source: String::new(),
-                block: 0,
-                looked: Wall(0),
-                first: Wall(0),
-                heard: Wall(0),
-            }),
+            None => self.meet(&Speaker::new(key, Wall(0))),
         }
     }
 
