@@ -257,6 +257,7 @@ fn shown(row: &Row<'_>) -> rusqlite::Result<i64> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+    use super::super::read::tests::plan;
     use super::super::schema;
     use super::*;
 
@@ -264,11 +265,7 @@ mod tests {
     fn every_read_by_place_goes_by_an_index() {
         let dir = tempfile::tempdir().unwrap();
         let connection = schema::open_to_write(&dir.path().join("nightjar.db")).unwrap();
-        let plan = |sql: &str, count: usize| -> String {
-            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let rows = statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get(3)).unwrap();
-            rows.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
-        };
+        let plan = |sql: &str, count: usize| plan(&connection, sql, count);
         let in_order =
             "SEARCH message USING COVERING INDEX message_by_shown (conversation=? AND shown_ms>? AND shown_ms<?)";
         assert_eq!(plan(OLDEST, 6), in_order);

@@ -324,20 +324,23 @@ pub(super) fn signed(number: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
     use super::*;
+
+    /// How SQLite goes about a statement that has so many parameters.
+    pub(in crate::store) fn plan(connection: &Connection, sql: &str, count: usize) -> String {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let rows = statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get(3)).unwrap();
+        rows.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
+    }
 
     #[test]
     fn every_read_of_the_log_goes_by_an_index() {
         let dir = tempfile::tempdir().unwrap();
         let connection = schema::open_to_write(&dir.path().join("nightjar.db")).unwrap();
-        let plan = |sql: &str, count: usize| -> String {
-            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let rows = statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get(3)).unwrap();
-            rows.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
-        };
+        let plan = |sql: &str, count: usize| plan(&connection, sql, count);
         let by_target = "SEARCH message USING COVERING INDEX message_by_target (target=? AND rowid>?)";
         assert_eq!(plan(SEQS_OF_TARGET, 3), by_target);
         let by_conversation =
