@@ -60,7 +60,7 @@ impl Hub {
     }
 
     /// Waits until what clients said in some conversations stands in the log, so that whoever asks for it is given what he saw; but not
-    /// for long, for a message may wait for its turn to be sent.
+    /// for long, for a message may wait for a place.
     pub(in crate::irc) async fn until_stored(&self, is_meant: impl Fn(&String) -> bool) {
         let mut stored = self.stored.subscribe();
         let meant: Vec<MessageId> = {
@@ -71,7 +71,7 @@ impl Hub {
             while meant.iter().any(|id| self.lock().unstored.contains_key(id)) && stored.changed().await.is_ok() {}
         };
         if timeout(UNSTORED_MAX, all).await.is_err() {
-            tracing::debug!("an IRC client asks for what still waits to be sent");
+            tracing::debug!("an IRC client asks for what is not written down yet");
             // Whatever became of it, it is waited for once.
             let mut state = self.lock();
             meant.iter().for_each(|id| drop(state.unstored.remove(id)));
